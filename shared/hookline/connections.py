@@ -1,0 +1,104 @@
+"""Connections to Redis that fail within their deadline, and which failures mean "try again later"."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from hookline.errors import SettingsError
+from hookline.redis_url import checked_url, describe, passwords
+from hookline.references import keep_secret, resolve_secret
+from hookline.settings import Redis as RedisSettings
+
+__all__ = ["UNAVAILABLE", "connect", "connect_async", "describe", "is_unavailable"]
+
+CONNECT_TIMEOUT_SECONDS = 2.0
+HEALTH_CHECK_SECONDS = 30
+"""A connection that was idle for longer is tried with a PING first: firewalls drop idle ones silently."""
+
+UNAVAILABLE: tuple[type[Exception], ...] = (
+    redis.ConnectionError,  # also: loading, too many clients, a password that someone is just changing
+    redis.TimeoutError,
+    redis.OutOfMemoryError,
+    redis.ReadOnlyError,
+    redis.exceptions.ClusterDownError,  # also: a replica whose master is down
+    redis.exceptions.TryAgainError,
+)
+"""What redis-py raises when Redis is away, loading, full or read-only; `is_unavailable` knows of more."""
+
+_TRANSIENT_CODES = (
+    r"(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNKILLABLE)"
+)
+_BEFORE_THE_CODE = r"(?:|.*: -|.*because of: |.*caused error: )"
+"""A script's error of Redis 6.2 reads `@user_script: 1: -OOM …`; then EXEC, and redis-py for a pipeline."""
+_TRANSIENT = re.compile(f"{_BEFORE_THE_CODE}{_TRANSIENT_CODES} ", re.DOTALL)
+
+
+def connect(
+    settings: RedisSettings,
+    *,
+    client_name: str = "hookline",
+    response_timeout_seconds: float | None = None,
+    reconnects: int = 1,
+) -> redis.Redis:
+    """A client with a pool of its own; nothing is sent before the first command.
+
+    A command fails when it has no answer after `response_timeout_seconds` (by default, the settings'
+    commit timeout). A connection that turns out to be broken is opened anew `reconnects` times, at
+    once, and the command sent again; after a time-out nothing is repeated. Raises SettingsError.
+    """
+    options = _options(settings, client_name, response_timeout_seconds)
+    retry = Retry(NoBackoff(), reconnects, supported_errors=(redis.ConnectionError,))
+    return redis.Redis.from_url(settings.url, retry=retry, **options)
+
+
+def connect_async(
+    settings: RedisSettings,
+    *,
+    client_name: str = "hookline",
+    response_timeout_seconds: float | None = None,
+    reconnects: int = 1,
+) -> redis.asyncio.Redis:
+    """As `connect`, for asyncio. Close it with `await client.aclose()`."""
+    options = _options(settings, client_name, response_timeout_seconds)
+    retry = AsyncRetry(NoBackoff(), reconnects, supported_errors=(redis.ConnectionError,))
+    return redis.asyncio.Redis.from_url(settings.url, retry=retry, **options)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Is Redis away, loading, full, read-only or unable to persist, so that the same may succeed later?"""
+    if isinstance(error, UNAVAILABLE):
+        return True
+    return isinstance(error, redis.ResponseError) and _TRANSIENT.match(str(error)) is not None
+
+
+def _options(
+    settings: RedisSettings, client_name: str, response_timeout_seconds: float | None
+) -> dict[str, Any]:
+    """What redis-py is told beside the URL; every default of its that could break a deadline is named."""
+    response_timeout = response_timeout_seconds or settings.commit_timeout_seconds
+    options: dict[str, Any] = {
+        "client_name": client_name,
+        "decode_responses": False,
+        "health_check_interval": HEALTH_CHECK_SECONDS,
+        "protocol": 2,
+        "socket_connect_timeout": min(CONNECT_TIMEOUT_SECONDS, response_timeout),
+        "socket_timeout": response_timeout,
+    }
+    try:
+        in_url = passwords(checked_url(settings.url))
+    except ValueError as error:
+        raise SettingsError(f"redis.url: {error}") from None
+    for password in in_url:
+        keep_secret(password)
+    if settings.password:
+        if in_url:
+            raise SettingsError("redis.url has a password and redis.password is set too; remove one")
+        options["password"] = resolve_secret(settings.password).decode("utf-8", "surrogateescape")
+    return options
