@@ -1,0 +1,91 @@
+"""The record of an event's runs: what each action did with it, attempt by attempt.
+
+A run is one `run:<action>` field of the event's hash, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+RunState = Literal["running", "retrying", "done", "dead"]
+EventState = Literal["queued", "running", "retrying", "done", "dead"]
+EVENT_STATES: tuple[EventState, ...] = ("queued", "running", "retrying", "done", "dead")
+
+RUN_FIELD = "run:"
+PAST_FIELD = "past:"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try of a run."""
+
+    started_at_ms: int
+    milliseconds: int | None = None
+    """How long it took; None while it is under way."""
+    error: str | None = None
+    """`ValueError: …`, or None when it succeeded."""
+    traceback: str | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """One action on one event, with its attempts. `done` and `dead` are final."""
+
+    action: str
+    state: RunState = "running"
+    attempts: list[Attempt] = field(default_factory=list)
+    due_at_ms: int | None = None
+    """When the next attempt is due, while the state is `retrying`."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run will not be tried again, except by a replay."""
+        return self.state in ("done", "dead")
+
+    @property
+    def error(self) -> str | None:
+        """The error of the last attempt, if it failed."""
+        return self.attempts[-1].error if self.attempts else None
+
+    def to_json(self) -> str:
+        """The run as it is stored, without its action's name, which is the field's."""
+        record: dict[str, Any] = {
+            "state": self.state,
+            "attempts": [
+                {"at": attempt.started_at_ms, "ms": attempt.milliseconds}
+                | ({"error": attempt.error} if attempt.error else {})
+                | ({"traceback": attempt.traceback} if attempt.traceback else {})
+                for attempt in self.attempts
+            ],
+        }
+        if self.due_at_ms is not None:
+            record["due_at"] = self.due_at_ms
+        return json.dumps(record, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, action: str, text: bytes | str) -> Run:
+        """The run that `to_json` wrote."""
+        record = json.loads(text)
+        attempts = [Attempt(a["at"], a["ms"], a.get("error"), a.get("traceback")) for a in record["attempts"]]
+        return cls(action, record["state"], attempts, record.get("due_at"))
+
+
+def runs_of(fields: dict[str, bytes]) -> dict[str, Run]:
+    """The runs recorded in an event's fields, by action."""
+    return {
+        name.removeprefix(RUN_FIELD): Run.from_json(name.removeprefix(RUN_FIELD), value)
+        for name, value in fields.items()
+        if name.startswith(RUN_FIELD)
+    }
+
+
+def past_runs_of(fields: dict[str, bytes]) -> dict[int, dict[str, Run]]:
+    """The runs that replays moved aside, by the replay's number, then by action."""
+    past: dict[int, dict[str, Run]] = {}
+    for name, value in fields.items():
+        if name.startswith(PAST_FIELD):
+            number, _, action = name.removeprefix(PAST_FIELD).partition(":")
+            past.setdefault(int(number), {})[action] = Run.from_json(action, value)
+    return past

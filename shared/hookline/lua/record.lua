@@ -1,0 +1,52 @@
+-- Writes what became of runs, settles their events and enqueues what is to run again. Atomic.
+-- An event whose lease has passed to another owner is left alone.
+-- KEYS  1 dead letters · 2 events by when they may be purged · 3 counters · 4 RQ queue · 5 RQ's schedule
+--       6 RQ's set of queues
+-- ARGV  1 token · 2 prefix of event keys · 3 prefix of RQ job keys · 4 queue name · 5 time (ISO 8601)
+--       6 number of events
+--       then for each event: id, new state or '' for none, time of purging in ms, number of fields, the fields
+--       then for each job: id, data, description, due in s or 0 for now
+-- Gives the ids that were left alone.
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local lost = {}
+local i = 7
+for _ = 1, tonumber(ARGV[6]) do
+  local id, state, purge_at, fields = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+  local key = ARGV[2] .. id
+  i = i + 4
+  if redis.call('HGET', key, 'lease') ~= ARGV[1] then
+    lost[#lost + 1] = id
+  else
+    if fields > 0 then
+      redis.call('HSET', key, unpack(ARGV, i, i + 2 * fields - 1))
+    end
+    if state == 'done' or state == 'dead' then
+      redis.call('HSET', key, 'state', state, 'finished_at', now_ms)
+      redis.call('HDEL', key, 'lease', 'deaths', 'death', 'only')
+      redis.call('ZADD', KEYS[2], purge_at, id)
+      redis.call('HINCRBY', KEYS[3], state, 1)
+      if state == 'dead' then
+        redis.call('ZADD', KEYS[1], now_ms, id)
+      end
+    elseif state ~= '' then
+      redis.call('HSET', key, 'state', state)
+      redis.call('HDEL', key, 'lease')
+    end
+  end
+  i = i + 2 * fields
+end
+while i <= #ARGV do
+  local id, due = ARGV[i], tonumber(ARGV[i + 3])
+  redis.call('HSET', ARGV[3] .. id, 'created_at', ARGV[5], 'enqueued_at', ARGV[5], 'data', ARGV[i + 1],
+    'description', ARGV[i + 2], 'origin', ARGV[4], 'status', due > 0 and 'scheduled' or 'queued', 'timeout', -1,
+    'result_ttl', 0)
+  redis.call('SADD', KEYS[6], KEYS[4])
+  if due > 0 then
+    redis.call('ZADD', KEYS[5], due, id)
+  else
+    redis.call('RPUSH', KEYS[4], id)
+  end
+  i = i + 4
+end
+return lost

@@ -1,0 +1,37 @@
+-- Puts finished events back to run again on purpose: their old runs move aside, one job names them. Atomic.
+-- KEYS  1 dead letters · 2 events by when they may be purged · 3 RQ queue · 4 RQ's set of queues
+-- ARGV  1 prefix of event keys · 2 prefix of RQ job keys · 3 queue name · 4 time (ISO 8601) · 5 time in ms
+--       6 action, or '' for every action · 7 job id · 8 job data · 9 job description · then the ids
+-- Gives the ids that will run.
+local replayed = {}
+for i = 10, #ARGV do
+  local id = ARGV[i]
+  local key = ARGV[1] .. id
+  local state = redis.call('HGET', key, 'state')
+  if state == 'done' or state == 'dead' then
+    local number = redis.call('HINCRBY', key, 'replays', 1)
+    local fields = redis.call('HGETALL', key)
+    for f = 1, #fields, 2 do
+      local action = string.match(fields[f], '^run:(.*)$')
+      if action and (ARGV[6] == '' or ARGV[6] == action) then
+        redis.call('HSET', key, 'past:' .. number .. ':' .. action, fields[f + 1])
+        redis.call('HDEL', key, fields[f])
+      end
+    end
+    redis.call('HDEL', key, 'finished_at', 'error', 'only')
+    redis.call('HSET', key, 'state', 'queued', 'replayed_at', ARGV[5])
+    if ARGV[6] ~= '' then
+      redis.call('HSET', key, 'only', ARGV[6])
+    end
+    redis.call('ZREM', KEYS[1], id)
+    redis.call('ZREM', KEYS[2], id)
+    replayed[#replayed + 1] = id
+  end
+end
+if #replayed > 0 then
+  redis.call('HSET', ARGV[2] .. ARGV[7], 'created_at', ARGV[4], 'enqueued_at', ARGV[4], 'data', ARGV[8],
+    'description', ARGV[9], 'origin', ARGV[3], 'status', 'queued', 'timeout', -1, 'result_ttl', 0)
+  redis.call('SADD', KEYS[4], KEYS[3])
+  redis.call('RPUSH', KEYS[3], ARGV[7])
+end
+return replayed

@@ -1,0 +1,73 @@
+-- What some worker must do every second: due retries, jobs of dead workers, and purging. Atomic, one worker at a time.
+-- RQ's own scheduler and maintenance do the first two, but behind locks that outlive a kill -9 by one to
+-- fifteen minutes, and only after a job has been stuck for one.
+-- KEYS  1 lock · 2 RQ queue · 3 RQ's intermediate list · 4 RQ's started jobs · 5 RQ's schedule
+--       6 when a stuck job was first seen · 7 index of events · 8 dead letters · 9 events by when they may be purged
+-- ARGV  1 prefix of RQ keys · 2 prefix of event keys · 3 ms between ticks · 4 ms after which a job is stuck
+--       5 how many to do of each kind, at the most
+-- Gives {due jobs enqueued, jobs of dead workers enqueued, events purged}, or nil when another worker was just here.
+if not redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[3]) then
+  return nil
+end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local now_ms = math.floor(now * 1000)
+local most = tonumber(ARGV[5])
+
+local function enqueue(job)
+  local key = ARGV[1] .. 'job:' .. job
+  if redis.call('EXISTS', key) == 0 then
+    return 0
+  end
+  redis.call('HSET', key, 'status', 'queued')
+  redis.call('RPUSH', KEYS[2], job)
+  return 1
+end
+
+local due = 0
+for _, job in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, most)) do
+  redis.call('ZREM', KEYS[5], job)
+  due = due + enqueue(job)
+end
+
+local recovered = 0
+local started = {}
+for _, member in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
+  started[string.match(member, '^(.*):[^:]*$') or member] = true
+end
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(' .. now, 'LIMIT', 0, most)) do
+  local job = string.match(member, '^(.*):[^:]*$') or member
+  redis.call('ZREM', KEYS[4], member)
+  redis.call('DEL', ARGV[1] .. 'execution:' .. member, ARGV[1] .. 'executions:' .. job)
+  redis.call('LREM', KEYS[3], 1, job)
+  recovered = recovered + enqueue(job)
+end
+
+local waiting = {}
+for _, job in ipairs(redis.call('LRANGE', KEYS[3], 0, most)) do
+  if not started[job] then
+    waiting[job] = true
+    local first_seen = redis.call('HGET', KEYS[6], job)
+    if not first_seen then
+      redis.call('HSET', KEYS[6], job, now_ms)
+    elseif now_ms - tonumber(first_seen) >= tonumber(ARGV[4]) then
+      redis.call('LREM', KEYS[3], 1, job)
+      recovered = recovered + enqueue(job)
+      waiting[job] = nil
+    end
+  end
+end
+for _, job in ipairs(redis.call('HKEYS', KEYS[6])) do
+  if not waiting[job] then
+    redis.call('HDEL', KEYS[6], job)
+  end
+end
+
+local purged = redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', now_ms, 'LIMIT', 0, most)
+for _, id in ipairs(purged) do
+  redis.call('DEL', ARGV[2] .. id)
+  redis.call('ZREM', KEYS[7], id)
+  redis.call('ZREM', KEYS[8], id)
+  redis.call('ZREM', KEYS[9], id)
+end
+return {due, recovered, #purged}

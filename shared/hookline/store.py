@@ -1,0 +1,271 @@
+"""Every Redis key that is Hookline's own, and the atomic steps on them (`lua/*.lua`).
+
+| key | what |
+| --- | --- |
+| `hookline:event:<id>` | hash: the delivery as it came, its state, one `run:<action>` field a run |
+| `hookline:events` | sorted set: ids by received_at in ms |
+| `hookline:dead` | sorted set: dead letters by when they died, in ms |
+| `hookline:purge` | sorted set: finished events by when they may be purged, in ms |
+| `hookline:dedupe:<source>:<key>` | string: the id of the first; expires after the dedupe window |
+| `hookline:lease:<token>` | string: lives while the owner of that token does |
+| `hookline:counters` | hash: `received:<source>`, `repeated:<source>`, `done`, `dead` |
+| `hookline:tick`, `hookline:stuck` | the every-second work of the workers |
+| `hookline:ready` | what a receiver writes to see whether Redis takes writes |
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from hookline import queue
+
+EVENT_PREFIX = "hookline:event:"
+LEASE_PREFIX = "hookline:lease:"
+DEDUPE_PREFIX = "hookline:dedupe:"
+EVENTS_KEY = "hookline:events"
+DEAD_KEY = "hookline:dead"
+PURGE_KEY = "hookline:purge"
+COUNTERS_KEY = "hookline:counters"
+TICK_KEY = "hookline:tick"
+STUCK_KEY = "hookline:stuck"
+
+TICK_MS = 900
+STUCK_MS = 4_000
+TICK_MOST = 500
+
+
+def _script(name: str) -> str:
+    return files("hookline").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+def new_event_id(now_ms: int) -> str:
+    """24 hex digits that sort by time: 12 of milliseconds, 12 random."""
+    return f"{now_ms:012x}{os.urandom(6).hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """A verified delivery on its way into Redis."""
+
+    id: str
+    source: str
+    provider: str
+    received_at_ms: int
+    dedupe_key: str
+    dedupe_window_ms: int
+    headers: bytes
+    """JSON: a list of [name, value], secrets struck out."""
+    body: bytes
+
+
+@dataclass(slots=True)
+class Change:
+    """What to write to one event that the writer holds the lease of."""
+
+    event_id: str
+    fields: dict[str, str] = field(default_factory=dict)
+    state: str = ""
+    """`done` and `dead` finish the event, `retrying` and `queued` release it, empty keeps it leased."""
+    purge_at_ms: int = 0
+
+
+class CommitScript:
+    """The receiver's one write: a whole group in one call."""
+
+    def __init__(self, redis: AsyncRedis, queue_name: str) -> None:
+        self._script = redis.register_script(_script("commit"))
+        keys = queue.QueueKeys(queue_name)
+        self._queue_name, self._queue_key = queue_name, keys.queue
+
+    async def __call__(self, events: Sequence[RawEvent]) -> tuple[int, list[str]]:
+        """How many jobs wait now, and for each event the id under which it is stored.
+
+        That is another id than its own when the event was seen before. Calling it again with the same
+        events, after an answer was lost, changes nothing.
+        """
+        job = queue.job([event.id for event in events])
+        arguments: list[Any] = [
+            EVENT_PREFIX,
+            job.id,
+            job.data,
+            job.description,
+            self._queue_name,
+            queue.iso(),
+        ]
+        for event in events:
+            arguments += (
+                event.id,
+                f"{DEDUPE_PREFIX}{event.source}:{event.dedupe_key}",
+                event.dedupe_window_ms,
+                event.source,
+                event.provider,
+                event.received_at_ms,
+                event.headers,
+                event.body,
+            )
+        keys = [EVENTS_KEY, COUNTERS_KEY, self._queue_key, queue.JOB_PREFIX + job.id, queue.QUEUES_KEY]
+        waiting, *ids = await self._script(keys=keys, args=arguments)
+        return int(waiting), text(ids)
+
+
+class Store:
+    """The worker's and the command line's side of the same keys. `redis` must not decode responses."""
+
+    def __init__(self, redis: Redis, queue_name: str = "hookline") -> None:
+        self.redis = redis
+        self.queue_name = queue_name
+        self._keys = queue.QueueKeys(queue_name)
+        self._take, self._record, self._release, self._tick, self._replay = (
+            redis.register_script(_script(name)) for name in ("take", "record", "release", "tick", "replay")
+        )
+
+    def take(
+        self, token: str, lease_ms: int, event_ids: Sequence[str]
+    ) -> tuple[int, list[dict[str, bytes] | int | None]]:
+        """Lease these events.
+
+        Gives Redis's time in ms, and for each event its fields, or the ms for which another owner's lease
+        holds at the least, or None when there is nothing to do.
+        """
+        now, *answers = self._take(
+            keys=[LEASE_PREFIX + token], args=[token, lease_ms, EVENT_PREFIX, LEASE_PREFIX, *event_ids]
+        )
+        return int(now), [_taken(answer) for answer in answers]
+
+    def keep(self, token: str, lease_ms: int, execution: str, until_seconds: float) -> None:
+        """Keep this owner's leases alive for so long from now, and its RQ execution until then."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(LEASE_PREFIX + token, 1, px=lease_ms)
+            pipeline.zadd(self._keys.started, {execution: until_seconds}, xx=True)
+            pipeline.execute()
+
+    def lives(self, token: str) -> bool:
+        """Whether the owner of this token still keeps its leases."""
+        return bool(self.redis.exists(LEASE_PREFIX + token))
+
+    def record(self, token: str, changes: Sequence[Change], jobs: Iterable[queue.Job] = ()) -> list[str]:
+        """Write these changes, and enqueue these jobs with them; the ids whose lease was lost come back."""
+        arguments: list[Any] = [
+            token,
+            EVENT_PREFIX,
+            queue.JOB_PREFIX,
+            self.queue_name,
+            queue.iso(),
+            len(changes),
+        ]
+        for change in changes:
+            arguments += (change.event_id, change.state, change.purge_at_ms, len(change.fields))
+            for name, value in change.fields.items():
+                arguments += (name, value)
+        for job in jobs:
+            arguments += (job.id, job.data, job.description, job.due_seconds)
+        keys = [
+            DEAD_KEY,
+            PURGE_KEY,
+            COUNTERS_KEY,
+            self._keys.queue,
+            self._keys.scheduled,
+            queue.QUEUES_KEY,
+        ]
+        return text(self._record(keys=keys, args=arguments))
+
+    def release(self, token: str, event_ids: Sequence[str], *, death: str = "") -> list[str]:
+        """End an owner's leases and enqueue each of its events alone; `death` says why its process died."""
+        arguments: list[Any] = [
+            token,
+            EVENT_PREFIX,
+            queue.JOB_PREFIX,
+            self.queue_name,
+            queue.iso(),
+            death,
+        ]
+        for event_id in event_ids:
+            job = queue.job([event_id])
+            arguments += (event_id, job.id, job.data, job.description)
+        keys = [LEASE_PREFIX + token, self._keys.queue, queue.QUEUES_KEY]
+        return text(self._release(keys=keys, args=arguments))
+
+    def tick(self) -> tuple[int, int, int] | None:
+        """The every-second work: (due jobs enqueued, jobs of dead workers enqueued, events purged).
+
+        None when another worker did it within the last second.
+        """
+        keys = [
+            TICK_KEY,
+            self._keys.queue,
+            self._keys.intermediate,
+            self._keys.started,
+            self._keys.scheduled,
+            STUCK_KEY,
+            EVENTS_KEY,
+            DEAD_KEY,
+            PURGE_KEY,
+        ]
+        answer = self._tick(keys=keys, args=[queue.PREFIX, EVENT_PREFIX, TICK_MS, STUCK_MS, TICK_MOST])
+        return None if answer is None else (int(answer[0]), int(answer[1]), int(answer[2]))
+
+    def replay(self, event_ids: Sequence[str], action: str = "") -> list[str]:
+        """Put finished events back to run again, all their actions or one; gives the ids that will run."""
+        replayed: list[str] = []
+        for group in batches(event_ids, queue.GROUP_EVENTS):
+            job = queue.job(group)
+            answer = self._replay(
+                keys=[DEAD_KEY, PURGE_KEY, self._keys.queue, queue.QUEUES_KEY],
+                args=[
+                    EVENT_PREFIX,
+                    queue.JOB_PREFIX,
+                    self.queue_name,
+                    queue.iso(),
+                    now_ms(),
+                    action,
+                    job.id,
+                    job.data,
+                    job.description,
+                    *group,
+                ],
+            )
+            replayed += text(answer)
+        return replayed
+
+    def fields(self, event_id: str) -> dict[str, bytes]:
+        """Everything that is stored of one event; empty when there is none of this id."""
+        return named(self.redis.hgetall(EVENT_PREFIX + event_id))
+
+    def waiting_jobs(self) -> int:
+        """How many jobs wait in the queue."""
+        return int(self.redis.llen(self._keys.queue))
+
+
+def now_ms() -> int:
+    """The time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def batches(items: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    """The items in their order, in slices of at most so many."""
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
+
+
+def _taken(answer: Any) -> dict[str, bytes] | int | None:
+    if answer is None or isinstance(answer, int):
+        return answer
+    return {answer[i].decode(): answer[i + 1] for i in range(0, len(answer), 2)}
+
+
+def named(fields: Any) -> dict[str, bytes]:
+    """A hash as Redis gives it, its names as text."""
+    return {name.decode(): value for name, value in fields.items()}
+
+
+def text(answer: Any) -> list[str]:
+    """A list of byte strings as Redis gives it, as text."""
+    return [item.decode() for item in answer]

@@ -1,0 +1,221 @@
+"""The atomic steps: leases that fence, records that settle, jobs of the dead that come back."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hookline.connections import connect_async
+from hookline.queue import QueueKeys, job
+from hookline.settings import Redis as RedisSettings
+from hookline.store import (
+    DEAD_KEY,
+    EVENT_PREFIX,
+    EVENTS_KEY,
+    LEASE_PREFIX,
+    PURGE_KEY,
+    STUCK_KEY,
+    STUCK_MS,
+    TICK_KEY,
+    Change,
+    CommitScript,
+    RawEvent,
+    Store,
+    new_event_id,
+    now_ms,
+    text,
+)
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+KEYS = QueueKeys("hookline")
+
+
+@pytest.fixture
+def store(redis: Redis) -> Store:
+    """The store over an empty Redis."""
+    return Store(redis)
+
+
+async def stored(url: str, count: int) -> list[str]:
+    """The ids of so many events, committed as one group."""
+    events = [
+        RawEvent(
+            new_event_id(now_ms() + n), "misskey", "misskey", now_ms() + n, f"key-{n}", 60_000, b"[]", b"{}"
+        )
+        for n in range(count)
+    ]
+    client = connect_async(RedisSettings(url=url))
+    try:
+        _, ids = await CommitScript(client, "hookline")(events)
+    finally:
+        await client.aclose()
+    return ids
+
+
+def tick(store: Store) -> tuple[int, int, int]:
+    """A tick, whenever the last one was."""
+    store.redis.delete(TICK_KEY)
+    done = store.tick()
+    assert done is not None
+    return done
+
+
+async def test_an_event_is_leased_to_one_owner_at_a_time(store: Store, redis_url: str) -> None:
+    """A second owner is told that it is held; the first may take it again."""
+    (event_id,) = await stored(redis_url, 1)
+
+    _, (first,) = store.take("a", 10_000, [event_id])
+    _, (second,) = store.take("b", 10_000, [event_id])
+    _, (again,) = store.take("a", 10_000, [event_id])
+
+    assert isinstance(first, dict)
+    assert first["body"] == b"{}"
+    assert isinstance(second, int)
+    assert 0 < second <= 10_000
+    assert isinstance(again, dict)
+    assert "deaths" not in again
+
+
+async def test_a_lease_that_ran_out_passes_on_and_the_death_is_counted(store: Store, redis_url: str) -> None:
+    """The next owner is told that somebody died with it; the old one can no longer write."""
+    (event_id,) = await stored(redis_url, 1)
+    store.take("a", 10_000, [event_id])
+    store.redis.delete(LEASE_PREFIX + "a")  # as it goes when nobody keeps it alive
+
+    _, (fields,) = store.take("b", 10_000, [event_id])
+    lost = store.record("a", [Change(event_id, {"run:x": "{}"}, "done")])
+
+    assert isinstance(fields, dict)
+    assert fields["deaths"] == b"1"
+    assert lost == [event_id]
+    assert "run:x" not in store.fields(event_id)
+    assert store.fields(event_id)["state"] == b"running"
+
+
+async def test_a_finished_event_is_released_indexed_and_not_taken_again(store: Store, redis_url: str) -> None:
+    """Dead letters have an index of their own, and every finished event knows when it may be purged."""
+    done, dead = await stored(redis_url, 2)
+    store.take("a", 10_000, [done, dead])
+
+    store.record("a", [Change(done, {"run:x": "1"}, "done", 111), Change(dead, {"run:x": "2"}, "dead", 222)])
+
+    assert store.take("b", 10_000, [done, dead, "no-such-event"])[1] == [None, None, None]
+    assert text(store.redis.zrange(DEAD_KEY, 0, -1)) == [dead]
+    assert store.redis.zrange(PURGE_KEY, 0, -1, withscores=True) == [
+        (done.encode(), 111.0),
+        (dead.encode(), 222.0),
+    ]
+    assert "lease" not in store.fields(done)
+    assert store.redis.hgetall("hookline:counters")[b"done"] == b"1"
+
+
+async def test_a_due_retry_is_enqueued_once(store: Store, redis_url: str) -> None:
+    """Two workers that tick in the same second do the work once."""
+    (event_id,) = await stored(redis_url, 1)
+    store.redis.delete(KEYS.queue)
+    store.take("a", 10_000, [event_id])
+    now = int(time.time())
+    retries = [job([event_id], due_seconds=now - 1), job([event_id], due_seconds=now + 60)]
+    store.record("a", [Change(event_id, state="retrying")], retries)
+
+    done = tick(store)
+    second = store.tick()
+
+    assert (done, second) == ((1, 0, 0), None)
+    assert text(store.redis.lrange(KEYS.queue, 0, -1)) == [retries[0].id]
+    assert store.redis.hget(f"rq:job:{retries[0].id}", "status") == b"queued"
+
+
+async def test_a_job_whose_worker_died_is_enqueued_again(store: Store, redis_url: str) -> None:
+    """RQ's record of the execution has run out, so nobody is at it."""
+    await stored(redis_url, 1)
+    redis = store.redis
+    job_id = text(redis.lrange(KEYS.queue, 0, -1))[0]
+    redis.lmove(KEYS.queue, KEYS.intermediate)
+    redis.zadd(KEYS.started, {f"{job_id}:execution": time.time() - 1})
+
+    assert tick(store) == (0, 1, 0)
+    assert text(redis.lrange(KEYS.queue, 0, -1)) == [job_id]
+    assert redis.exists(KEYS.intermediate, KEYS.started) == 0
+
+
+async def test_a_job_whose_worker_lives_is_left_alone(store: Store, redis_url: str) -> None:
+    """However long it takes."""
+    await stored(redis_url, 1)
+    redis = store.redis
+    job_id = text(redis.lrange(KEYS.queue, 0, -1))[0]
+    redis.lmove(KEYS.queue, KEYS.intermediate)
+    redis.zadd(KEYS.started, {f"{job_id}:execution": time.time() + 5})
+
+    assert (tick(store), tick(store)) == ((0, 0, 0), (0, 0, 0))
+    assert redis.exists(STUCK_KEY) == 0
+
+
+async def test_a_job_stuck_between_pop_and_start_is_enqueued_again(store: Store, redis_url: str) -> None:
+    """Seen twice with some seconds between, since every job is there for a moment."""
+    await stored(redis_url, 1)
+    redis = store.redis
+    job_id = text(redis.lrange(KEYS.queue, 0, -1))[0]
+    redis.lmove(KEYS.queue, KEYS.intermediate)
+
+    first = tick(store)
+    redis.hset(STUCK_KEY, job_id, now_ms() - STUCK_MS)  # as it is some seconds later
+    second = tick(store)
+
+    assert (first, second) == ((0, 0, 0), (0, 1, 0))
+    assert text(redis.lrange(KEYS.queue, 0, -1)) == [job_id]
+    assert redis.exists(KEYS.intermediate, STUCK_KEY) == 0
+
+
+async def test_old_finished_events_are_purged(store: Store, redis_url: str) -> None:
+    """From every index; the others stay."""
+    old, young, unfinished = await stored(redis_url, 3)
+    store.take("a", 10_000, [old, young])
+    store.record("a", [Change(old, {}, "dead", now_ms() - 1), Change(young, {}, "done", now_ms() + 60_000)])
+
+    assert tick(store) == (0, 0, 1)
+    assert store.redis.exists(EVENT_PREFIX + old) == 0
+    assert text(store.redis.zrange(EVENTS_KEY, 0, -1)) == [young, unfinished]
+    assert store.redis.exists(DEAD_KEY) == 0
+
+
+async def test_a_dead_owners_events_are_enqueued_each_alone(store: Store, redis_url: str) -> None:
+    """Those that it finished, and those that another has by now, are not."""
+    mine, done, others = await stored(redis_url, 3)
+    store.redis.delete(KEYS.queue)
+    store.take("a", 10_000, [mine, done])
+    store.take("b", 10_000, [others])
+    store.record("a", [Change(done, {}, "done", 1)])
+
+    released = store.release("a", [mine, done, others], death="signal 6")
+
+    assert released == [mine]
+    assert store.waiting_jobs() == 1
+    fields = store.fields(mine)
+    assert (fields["state"], fields["deaths"], fields["death"]) == (b"queued", b"1", b"signal 6")
+    assert "lease" not in fields
+
+
+async def test_a_replay_moves_the_old_runs_aside(store: Store, redis_url: str) -> None:
+    """All of them or one action's; unfinished events are left alone."""
+    done, dead, unfinished = await stored(redis_url, 3)
+    store.redis.delete(KEYS.queue)
+    store.take("a", 10_000, [done, dead])
+    runs = {"run:p.x": '{"state":"done","attempts":[]}', "run:p.y": '{"state":"dead","attempts":[]}'}
+    store.record("a", [Change(done, runs, "done", 1), Change(dead, runs, "dead", 1)])
+
+    assert store.replay([done, unfinished]) == [done]
+    assert store.replay([dead], "p.y") == [dead]
+
+    fields = store.fields(done)
+    assert {name for name in fields if ":" in name} == {"past:1:p.x", "past:1:p.y"}
+    assert (fields["state"], fields["replays"]) == (b"queued", b"1")
+    fields = store.fields(dead)
+    assert {name for name in fields if ":" in name} == {"run:p.x", "past:1:p.y"}
+    assert fields["only"] == b"p.y"
+    assert store.redis.exists(DEAD_KEY, PURGE_KEY) == 0
+    assert store.waiting_jobs() == 2
