@@ -1,0 +1,127 @@
+"""One attempt: call the action, in its time, and say what came of it. Nothing an action does escapes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hookline.actions import Action
+from hookline.context import Context
+from hookline.errors import GiveUp, Retry
+from hookline.events import AnyEvent
+
+CANCEL_SECONDS = 1.0
+"""How long a timed-out `async def` gets to clean up before it is left behind."""
+ERROR_CHARACTERS = 1_000
+TRACEBACK_CHARACTERS = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt. No error is success."""
+
+    error: str | None = None
+    traceback: str | None = None
+    retry_after_seconds: float | None = None
+    """The delay that the action asked for."""
+    gave_up: bool = False
+
+
+SUCCESS = Outcome()
+
+
+async def attempt(action: Action, event: AnyEvent, context: Context, timeout_seconds: float) -> Outcome:
+    """Run the action once. A `def` that outlives its time cannot be stopped, only left behind."""
+    if not action.is_async:
+        outcome = _in_thread(lambda: _call(action, event, context))
+    else:
+        outcome = asyncio.ensure_future(_acall(action, event, context))
+    done, _ = await asyncio.wait({outcome}, timeout=timeout_seconds)
+    if done:
+        return outcome.result()
+    outcome.cancel()
+    await asyncio.wait({outcome}, timeout=CANCEL_SECONDS)
+    return Outcome(error=f"TimeoutError: not finished after {timeout_seconds:g} s")
+
+
+def failure(error: BaseException) -> Outcome:
+    """The outcome that an exception stands for."""
+    if isinstance(error, GiveUp):
+        return Outcome(error=_say(error), gave_up=True)
+    if isinstance(error, Retry):
+        return Outcome(error=_say(error), retry_after_seconds=error.after_seconds)
+    trace = "".join(traceback.format_exception(error))
+    return Outcome(error=_say(error), traceback=_printable(trace[-TRACEBACK_CHARACTERS:]))
+
+
+def _call(action: Action, event: AnyEvent, context: Context) -> Outcome:
+    try:
+        result = _invoke(action, event, context)
+    except BaseException as error:  # foreign code: SystemExit and its like must not end the worker
+        return failure(error)
+    if inspect.iscoroutine(result):
+        result.close()
+        return Outcome(
+            error=f"TypeError: {action.name} gave a coroutine that nobody awaits; make it `async def`"
+        )
+    return SUCCESS
+
+
+async def _acall(action: Action, event: AnyEvent, context: Context) -> Outcome:
+    try:
+        await _invoke(action, event, context)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return failure(error)
+    except BaseException as error:  # foreign code: SystemExit and its like must not end the worker
+        return failure(error)
+    return SUCCESS
+
+
+def _invoke(action: Action, event: AnyEvent, context: Context) -> Any:
+    return action.function(event, context) if action.takes_context else action.function(event)
+
+
+def _in_thread(call: Callable[[], Outcome]) -> asyncio.Future[Outcome]:
+    """Run `call` in a thread of its own: a pool could be used up by the threads that were left behind."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Outcome] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(outcome: Outcome) -> None:
+        if not future.done():
+            future.set_result(outcome)
+
+    def body() -> None:
+        outcome = context.run(call)
+        try:
+            loop.call_soon_threadsafe(settle, outcome)
+        except RuntimeError:  # it was left behind, and the loop is closed
+            return
+
+    threading.Thread(target=body, name="action", daemon=True).start()
+    return future
+
+
+def _say(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}" if _text_of(error) else type(error).__name__
+    return _printable(text[:ERROR_CHARACTERS])
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # foreign code: an exception's own __str__
+        return ""
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

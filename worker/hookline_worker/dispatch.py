@@ -1,0 +1,57 @@
+"""Takes a group of events, and sees to it that each is run here, run alone, or looked at later."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from hookline.queue import job
+from hookline.settings import Settings
+from hookline.store import Change, Store
+from hookline_worker.group import Group
+from hookline_worker.plugins import Plugins
+from hookline_worker.recorder import LEASE_SECONDS
+
+
+class Dispatcher:
+    """What `process` does; one for each worker process, made before the fork."""
+
+    def __init__(self, store: Store, plugins: Plugins, settings: Settings) -> None:
+        self._store, self._plugins, self._settings = store, plugins, settings
+
+    def process(self, event_ids: Sequence[str], *, token: str, execution: str) -> None:
+        """Run what is not finished of these events, as the owner `token` of their leases."""
+        now_ms, answers = self._store.take(token, int(LEASE_SECONDS * 1000), event_ids)
+        taken_at = time.monotonic()
+        found = dict(zip(event_ids, answers, strict=True))
+        held = {event_id: answer for event_id, answer in found.items() if isinstance(answer, int)}
+        taken = {event_id: answer for event_id, answer in found.items() if isinstance(answer, dict)}
+        suspects = [event_id for event_id, fields in taken.items() if "deaths" in fields]
+        if suspects and len(taken) > 1:
+            taken = {event_id: fields for event_id, fields in taken.items() if event_id not in suspects}
+        else:
+            suspects = []
+        if held or suspects:
+            self._send_on(token, held, suspects, now_ms)
+        if taken:
+            clock = _Clock(now_ms, taken_at)
+            Group(self._store, self._plugins, self._settings, token, execution, clock.now_ms).run(taken)
+
+    def _send_on(self, token: str, held: dict[str, int], suspects: list[str], now_ms: int) -> None:
+        """Run alone what may have killed a process; look again at what another owner has, should it die."""
+        jobs = [job([event_id]) for event_id in suspects]
+        if held:
+            jobs.append(job(list(held), due_seconds=math.ceil((now_ms + max(held.values())) / 1000)))
+        self._store.record(token, [Change(event_id, state="queued") for event_id in suspects], jobs)
+
+
+class _Clock:
+    """Redis's time, carried on by this machine's monotonic clock: no other clock can mislead us."""
+
+    def __init__(self, now_ms: int, at: float) -> None:
+        self._now_ms, self._at = now_ms, at
+
+    def now_ms(self) -> int:
+        """The time in milliseconds since 1970."""
+        return self._now_ms + round((time.monotonic() - self._at) * 1000)

@@ -1,0 +1,218 @@
+"""Runs the unfinished runs of a group of events, all at the same time, each recorded as it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import structlog
+
+from hookline.actions import Action
+from hookline.errors import ParseError
+from hookline.ledger import RUN_FIELD, Attempt, Run
+from hookline.settings import Settings
+from hookline.store import Change, Store
+from hookline_worker.attempts import SUCCESS, Outcome, attempt, failure
+from hookline_worker.clients import Clients
+from hookline_worker.plugins import Plugins
+from hookline_worker.policy import Policy
+from hookline_worker.recorder import Record, Recorder
+from hookline_worker.work import Work, interrupted, read
+
+BLOCKED_SECONDS = 5.0
+"""How long past its time a run may still be unfinished before its event loop counts as blocked."""
+
+log = structlog.get_logger(__name__)
+
+Pending = tuple[Action | None, Run]
+"""A run to be done, and its action, if any plugin still has it."""
+
+
+class Group:
+    """One call of `process`."""
+
+    def __init__(
+        self,
+        store: Store,
+        plugins: Plugins,
+        settings: Settings,
+        token: str,
+        execution: str,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._plugins, self._settings, self._now_ms = plugins, settings, now_ms
+        self._policy = Policy(settings)
+        self._deadlines: dict[tuple[str, str], float] = {}
+        self._recorder = Recorder(
+            store, token=token, execution=execution, now_ms=now_ms, blocked_by=self._blocked_by
+        )
+
+    def run(self, taken: dict[str, dict[str, bytes]]) -> None:
+        """Run these leased events, given by their fields, and come back when it is all in the ledger."""
+        loop = asyncio.new_event_loop()
+        try:
+            with self._recorder:
+                loop.run_until_complete(self._main(taken))
+        finally:
+            loop.close()
+
+    async def _main(self, taken: dict[str, dict[str, bytes]]) -> None:
+        self._slots = asyncio.Semaphore(self._settings.worker.concurrency)
+        async with Clients() as clients:
+            self._clients = clients
+            started: list[Coroutine[Any, Any, None]] = []
+            for event_id, fields in taken.items():
+                started += self._start(event_id, fields)
+            await asyncio.gather(*started)
+
+    def _start(self, event_id: str, fields: dict[str, bytes]) -> list[Coroutine[Any, Any, None]]:
+        """The runs of one event, ready to be awaited; an event without any is settled here."""
+        try:
+            work = read(event_id, fields)
+        except ParseError as error:
+            log.warning("event cannot be parsed; it is a dead letter", event_id=event_id, error=str(error))
+            self._settle_unread(event_id, str(error))
+            return []
+        runs = [*self._unfinished(work), *self._new(work)]
+        work.open = len(runs)
+        if not runs:
+            self._put(work)
+        elif work.deaths:
+            return [self._one_by_one(work, runs)]
+        return [self._run(work, action, run) for action, run in runs]
+
+    def _unfinished(self, work: Work) -> Iterator[Pending]:
+        """The runs in the ledger that are due."""
+        for run in work.runs.values():
+            if run.is_final:
+                continue
+            action = self._plugins.action(run.action)
+            counted = interrupted(work, run)
+            if counted is not None:
+                self._conclude(work, action, run, Outcome(error=counted.error))
+            if not run.is_final and (run.state == "running" or self._is_due(run)):
+                yield action, run
+
+    def _new(self, work: Work) -> Iterator[Pending]:
+        """The runs that the event now gets for the first time."""
+        for action in self._plugins.matching(work.event, work.source):
+            if action.name in work.runs or (work.only is not None and action.name != work.only):
+                continue
+            run = Run(action.name)
+            if self._wanted(work, action, run):
+                work.runs[action.name] = run
+                if not run.is_final:
+                    yield action, run
+
+    def _wanted(self, work: Work, action: Action, run: Run) -> bool:
+        """Whether the action's own condition holds; one that raises is a failed attempt, which is wanted."""
+        if action.when is None:
+            return True
+        try:
+            with self._watched(work, action):
+                return bool(action.when(work.event))
+        except BaseException as error:  # foreign code, and the first part of the action
+            run.attempts.append(Attempt(self._now_ms(), 0))
+            self._conclude(work, action, run, failure(error))
+            return True
+
+    async def _one_by_one(self, work: Work, runs: list[Pending]) -> None:
+        """An event under suspicion: each run is in the ledger as under way before it starts."""
+        for action, run in runs:
+            await self._run(work, action, run)
+
+    async def _run(self, work: Work, action: Action | None, run: Run) -> None:
+        """Attempt the run, and again for as long as the event is held here for its siblings anyway."""
+        while True:
+            if run.state != "retrying" or self._is_due(run):
+                async with self._slots:
+                    await self._attempt(work, action, run)
+            if run.is_final or work.underway == 0:
+                break
+            self._put(work)
+            if not await self._due_before_siblings_end(work, run):
+                break
+        work.open -= 1
+        self._put(work)
+
+    async def _due_before_siblings_end(self, work: Work, run: Run) -> bool:
+        seconds = ((run.due_at_ms or 0) - self._now_ms()) / 1000
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await work.quiet.wait()
+                return False
+        return True
+
+    async def _attempt(self, work: Work, action: Action | None, run: Run) -> None:
+        run.attempts.append(Attempt(self._now_ms()))
+        run.state, run.due_at_ms = "running", None
+        if action is None:
+            outcome = Outcome(error=f"no plugin here has an action {run.action!r}")
+        else:
+            if work.deaths:
+                fields = {RUN_FIELD + run.action: run.to_json(), "death": ""}
+                self._recorder.write([Record(Change(work.id, fields))])
+            outcome = await self._timed(work, action, run)
+        run.attempts[-1].milliseconds = self._now_ms() - run.attempts[-1].started_at_ms
+        self._conclude(work, action, run, outcome)
+
+    async def _timed(self, work: Work, action: Action, run: Run) -> Outcome:
+        number, attempts = len(run.attempts), self._policy.attempts(action)
+        context = self._clients.context(
+            work, action, attempt=number, attempts=attempts, settings=self._settings
+        )
+        work.begin()
+        try:
+            with self._watched(work, action):
+                if number > 1 and action.when is not None and not action.when(work.event):
+                    return SUCCESS
+                return await attempt(action, work.event, context, self._policy.timeout_seconds(action))
+        except Exception as error:  # foreign code: the action's own condition, asked again
+            return failure(error)
+        finally:
+            work.end()
+
+    def _conclude(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> None:
+        self._policy.conclude(work.id, action, run, outcome, self._now_ms())
+        work.changed.add(run.action)
+
+    def _put(self, work: Work) -> None:
+        """Record what is new of this event; with its last open run, settle it."""
+        change = Change(work.id, work.news())
+        due_seconds = None
+        if work.open == 0:
+            change.state = work.state()
+            if change.state == "retrying":
+                due_seconds = math.ceil(work.due_at_ms() / 1000)
+            else:
+                change.purge_at_ms = self._now_ms() + self._policy.kept_ms(change.state)
+        elif not change.fields:
+            return
+        self._recorder.put(Record(change, due_seconds))
+
+    def _settle_unread(self, event_id: str, error: str) -> None:
+        fields = {"error": error.encode("utf-8", "backslashreplace").decode()}
+        purge_at_ms = self._now_ms() + self._policy.kept_ms("dead")
+        self._recorder.put(Record(Change(event_id, fields, "dead", purge_at_ms)))
+
+    def _is_due(self, run: Run) -> bool:
+        return (run.due_at_ms or 0) <= self._now_ms()
+
+    @contextlib.contextmanager
+    def _watched(self, work: Work, action: Action) -> Iterator[None]:
+        """While the author's code runs, the recorder watches whether it ends in time."""
+        key = (work.id, action.name)
+        self._deadlines[key] = time.monotonic() + self._policy.timeout_seconds(action) + BLOCKED_SECONDS
+        try:
+            yield
+        finally:
+            del self._deadlines[key]
+
+    def _blocked_by(self) -> str | None:
+        """An action that should have been timed out long ago, had the event loop not stood still."""
+        now = time.monotonic()
+        return next((name for (_, name), at in list(self._deadlines.items()) if at < now), None)

@@ -1,0 +1,59 @@
+"""What follows from an outcome: done, tried again and when, or a dead letter; and how long it is kept."""
+
+from __future__ import annotations
+
+import random
+
+import structlog
+
+from hookline.actions import Action
+from hookline.ledger import Run
+from hookline.settings import Settings
+from hookline_worker.attempts import Outcome
+
+DAY_MS = 24 * 3600 * 1000
+
+log = structlog.get_logger(__name__)
+
+
+class Policy:
+    """The settings, as they bear on runs; an action's own declaration goes before them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._worker, self._retention = settings.worker, settings.retention
+
+    def attempts(self, action: Action | None) -> int:
+        """How often a run is tried; None is an action that no plugin has any more."""
+        return (action.attempts if action else None) or self._worker.attempts
+
+    def timeout_seconds(self, action: Action) -> float:
+        """How long one attempt may take."""
+        return action.timeout_seconds or self._worker.timeout_seconds
+
+    def conclude(self, event_id: str, action: Action | None, run: Run, outcome: Outcome, now_ms: int) -> None:
+        """Put the outcome of the run's last attempt into the run: done, dead, or due again."""
+        if outcome.error is None:
+            run.state = "done"
+            return
+        last, number = run.attempts[-1], len(run.attempts)
+        last.error, last.traceback = outcome.error, outcome.traceback
+        about = {"event_id": event_id, "action": run.action, "attempt": number, "error": outcome.error}
+        if outcome.gave_up or number >= self.attempts(action):
+            run.state, run.due_at_ms = "dead", None
+            log.error("run failed for good", **about, traceback=last.traceback)
+            return
+        delay = outcome.retry_after_seconds
+        if delay is None:
+            delay = self.backoff_seconds(number)
+        run.state, run.due_at_ms = "retrying", now_ms + round(delay * 1000)
+        log.warning("run failed and is tried again", **about, in_seconds=round(delay, 1))
+
+    def backoff_seconds(self, number: int) -> float:
+        """Exponential with full jitter: drawn from 0 to the cap, so that retries don't come in waves."""
+        cap = min(self._worker.backoff_cap_seconds, self._worker.backoff_base_seconds * 2.0 ** (number - 1))
+        return random.uniform(0, cap)  # noqa: S311 (spreading load, not keeping secrets)
+
+    def kept_ms(self, state: str) -> int:
+        """For how long an event that finished in this state is kept."""
+        days = self._retention.dead_days if state == "dead" else self._retention.done_days
+        return round(days * DAY_MS)

@@ -1,0 +1,23 @@
+"""Worker processes: Redis, plugins and settings put together, and working until told to stop."""
+
+from __future__ import annotations
+
+import gc
+
+from hookline.connections import connect
+from hookline.settings import Settings
+from hookline.store import Store
+from hookline_worker.dispatch import Dispatcher
+from hookline_worker.forking import ForkingWorker
+from hookline_worker.plugins import Plugins
+from hookline_worker.threaded import ThreadWorker
+
+
+def run(settings: Settings, plugins: Plugins, *, fork: bool) -> None:
+    """Work until SIGTERM or SIGINT."""
+    redis = connect(settings.redis)
+    store = Store(redis, settings.worker.queue)
+    dispatcher = Dispatcher(store, plugins, settings)
+    kind = ForkingWorker if fork else ThreadWorker
+    gc.freeze()  # what is loaded by now is shared with the children, as long as nobody touches it
+    kind(redis, store, dispatcher, settings).work()

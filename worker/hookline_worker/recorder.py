@@ -1,0 +1,137 @@
+"""Writes runs to the ledger as they end, and keeps the leases alive, in a thread of its own.
+
+A thread, so that an action that blocks the event loop holds up neither the records of its siblings nor
+the heartbeat. Records are gathered for 10 ms at most.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from hookline.connections import is_unavailable
+from hookline.queue import job
+from hookline.store import Change, Store
+
+LEASE_SECONDS = 10.0
+BEAT_SECONDS = 2.0
+GATHER_SECONDS = 0.010
+RECONNECT_SECONDS = 0.5
+EXIT_BLOCKED = 75
+"""Exit status of a process whose event loop an action blocked past its time."""
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A change, and when the event is to be processed again, if it is."""
+
+    change: Change
+    due_seconds: int | None = None
+
+
+class Recorder:
+    """Use as a context manager: leaving it writes everything that was put, however long Redis is away."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        token: str,
+        execution: str,
+        now_ms: Callable[[], int],
+        blocked_by: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._store, self._token, self._execution = store, token, execution
+        self._now_ms, self._blocked_by = now_ms, blocked_by
+        self._records: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._next_beat = time.monotonic() + BEAT_SECONDS
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+
+    def __enter__(self) -> Recorder:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._records.put(None)
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def put(self, record: Record) -> None:
+        """Write this soon; from any thread."""
+        self._records.put(record)
+
+    def write(self, records: list[Record]) -> None:
+        """Write these now, and come back when Redis has them."""
+        by_due: dict[int, list[str]] = defaultdict(list)
+        for record in records:
+            if record.due_seconds is not None:
+                by_due[record.due_seconds].append(record.change.event_id)
+        jobs = [job(ids, due_seconds=due) for due, ids in by_due.items()]
+        lost = self._patiently(lambda: self._store.record(self._token, [r.change for r in records], jobs))
+        if lost:
+            log.warning("another worker has taken these events over; not recorded here", event_ids=lost)
+
+    def _work(self) -> None:
+        try:
+            open_ = True
+            while open_:
+                records, open_ = self._gather()
+                if records:
+                    self.write(records)
+                if time.monotonic() >= self._next_beat:
+                    self._beat()
+        except Exception as error:  # carried to the job, which then fails and is tried again
+            self._failure = error
+
+    def _gather(self) -> tuple[list[Record], bool]:
+        """What came within 10 ms of the first, and whether more can come."""
+        records: list[Record] = []
+        until = self._next_beat
+        while True:
+            try:
+                record = self._records.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return records, True
+            if record is None:
+                return records, False
+            if not records:
+                until = time.monotonic() + GATHER_SECONDS
+            records.append(record)
+
+    def _beat(self) -> None:
+        self._next_beat = time.monotonic() + BEAT_SECONDS
+        culprit = self._blocked_by()
+        if culprit is not None:
+            log.critical("an action blocks the event loop, so its process ends", action=culprit)
+            os._exit(EXIT_BLOCKED)
+        until_seconds = self._now_ms() / 1000 + LEASE_SECONDS
+        self._patiently(
+            lambda: self._store.keep(self._token, int(LEASE_SECONDS * 1000), self._execution, until_seconds)
+        )
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        said = False
+        while True:
+            try:
+                return call()
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                if not said:
+                    log.warning("redis is away; the ledger is written when it is back", error=str(error))
+                    said = True
+                time.sleep(RECONNECT_SECONDS)

@@ -1,0 +1,211 @@
+"""The RQ worker that runs Hookline's one job; how a group is run is for its two kinds to say.
+
+RQ does the popping, the executions and the job's end. What RQ does behind locks that outlive a crash by
+minutes (its scheduler, its maintenance) is one script here, `tick.lua`, which any worker may run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import time
+from typing import Any
+
+import structlog
+from redis import Redis
+from rq import Queue, Worker
+from rq.exceptions import DequeueTimeout
+from rq.executions import Execution
+from rq.job import Job
+from rq.timeouts import BaseDeathPenalty
+from rq.worker import WorkerStatus
+
+from hookline.connections import is_unavailable
+from hookline.queue import job as new_job
+from hookline.settings import Settings
+from hookline.store import Change, Store
+from hookline_worker.dispatch import Dispatcher
+from hookline_worker.jobs import Call, current_call
+from hookline_worker.recorder import LEASE_SECONDS
+
+POLL_SECONDS = 1
+HEARTBEAT_SECONDS = 5.0
+RECONNECT_SECONDS = 1.0
+FAILED_JOB_SECONDS = 5
+"""After how long a job that failed (Redis was away, or a mistake of ours) is tried again."""
+SIGN_OF_LIFE_SECONDS = 15
+"""A worker that gives none for a minute longer than this is forgotten by `rq info`."""
+
+log = structlog.get_logger(__name__)
+
+
+class NoDeathPenalty(BaseDeathPenalty):
+    """Runs have time-outs of their own; RQ's alarm for a whole job would cut the siblings."""
+
+    def setup_death_penalty(self) -> None:
+        """Set no alarm."""
+
+    def cancel_death_penalty(self) -> None:
+        """There is none."""
+
+
+class HooklineWorker(Worker):
+    """What both kinds of worker share: the loop, the heartbeat, the tick, and what follows a failed job."""
+
+    death_penalty_class = NoDeathPenalty
+
+    def __init__(self, redis: Redis, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        queue = Queue(settings.worker.queue, connection=redis, serializer="json")
+        super().__init__(
+            [queue],
+            name=name,
+            connection=redis,
+            serializer="json",
+            default_result_ttl=0,
+            worker_ttl=SIGN_OF_LIFE_SECONDS,
+            prepare_for_work=False,  # which speaks to Redis, and Redis may be away just now
+        )
+        self.hostname, self.pid, self.ip_address = socket.gethostname(), os.getpid(), "unknown"
+        self._store, self._dispatcher, self._settings = store, dispatcher, settings.worker
+        self._next_heartbeat = 0.0
+        self._next_tick = 0.0
+
+    def work(self, *_: Any, **__: Any) -> bool:
+        """Work until SIGTERM or SIGINT, through any absence of Redis."""
+        self._install_signal_handlers()  # type: ignore[no-untyped-call]
+        said = False
+        while not self._stop_requested:
+            try:
+                self.register_birth()
+                self.set_state(WorkerStatus.STARTED)
+                log.info("worker has started", worker=self.name, queue=self.queues[0].name)
+                said = False
+                self._work_until_stopped()
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                if not said:
+                    log.warning("redis is away; the worker waits for it", error=str(error))
+                    said = True
+                time.sleep(RECONNECT_SECONDS)
+        self.teardown()
+        return True
+
+    def _work_until_stopped(self) -> None:
+        while not self._stop_requested:
+            self.check_for_suspension(burst=False)
+            self.heartbeat()
+            self._tick()
+            self._look_after_groups()
+            if not self._has_room():
+                self._wait_for_any(POLL_SECONDS)
+                continue
+            with contextlib.suppress(DequeueTimeout):
+                found = Queue.dequeue_any(
+                    self.queues, POLL_SECONDS, connection=self.connection, serializer="json"
+                )
+                if found is not None:
+                    self.execute_job(*found)
+
+    def _tick(self) -> bool:
+        """Once a second, the work that some worker must do; whether the second was over."""
+        if time.monotonic() < self._next_tick:
+            return False
+        self._next_tick = time.monotonic() + 1.0
+        done = self._store.tick()
+        if done is not None and done[1]:
+            log.warning("jobs of workers that died are enqueued again", jobs=done[1])
+        return True
+
+    def _has_room(self) -> bool:
+        raise NotImplementedError
+
+    def _wait_for_any(self, seconds: float) -> None:
+        raise NotImplementedError
+
+    def _look_after_groups(self) -> None:
+        raise NotImplementedError
+
+    def _finish_groups(self) -> None:
+        raise NotImplementedError
+
+    def request_stop(self, signum: int, frame: object) -> None:
+        """Take no further job. Never raises: a job just popped would be left between two lists (rq#2236)."""
+        if self._stop_requested:
+            log.warning("asked to stop a second time: handing over what is under way")
+            self._settings = self._settings.model_copy(update={"shutdown_seconds": 0.0})
+            return
+        log.info("worker is stopping", worker=self.name)
+        self._stop_requested = True
+
+    def teardown(self) -> None:
+        """Wait for what is under way, hand over what outlasts our patience, and sign off."""
+        self._finish_groups()
+        try:
+            self.register_death()  # type: ignore[no-untyped-call]
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+        log.info("worker has stopped", worker=self.name)
+
+    def register_birth(self) -> None:
+        """Sign on; again, after Redis was away, under the same name."""
+        self.connection.delete(self.key)
+        super().register_birth()  # type: ignore[no-untyped-call]
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Say that the worker lives, every few seconds rather than several times a job."""
+        if pipeline is None and time.monotonic() < self._next_heartbeat:
+            return
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        super().heartbeat(timeout, pipeline)
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        """After how many seconds without a heartbeat a job counts as its dead worker's."""
+        return int(LEASE_SECONDS)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Perform the job, its leases owned by this execution."""
+        current_call.set(Call(self._dispatcher, execution.id, execution.composite_key))
+        return bool(super().perform_job(job, queue, execution))
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Say what happened: never an action's error, which ends in the ledger."""
+        if isinstance(exc_info[1], Exception) and is_unavailable(exc_info[1]):
+            log.warning("redis went away during a job", job=job.id, error=str(exc_info[1]))
+        else:
+            log.error("a job failed, which should not happen", job=job.id, exc_info=exc_info)
+
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: Any = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """`process` itself failed: its events run again a little later, and RQ keeps no failed job."""
+        if execution is None:
+            return
+        ids = event_ids(job)
+        due_seconds = int(self.connection.time()[0]) + FAILED_JOB_SECONDS
+        changes = [Change(event_id, state="queued") for event_id in ids]
+        self._store.record(execution.id, changes, [new_job(ids, due_seconds=due_seconds)])
+        self.forget(job, execution)
+
+    def forget(self, job: Job, execution: Execution) -> None:
+        """Remove what RQ keeps of a job whose events are in another job by now."""
+        with self.connection.pipeline() as pipeline:
+            self.cleanup_execution(job, pipeline=pipeline, execution=execution)
+            pipeline.lrem(self.queues[0].intermediate_queue_key, 1, job.id)
+            job.delete(pipeline=pipeline, remove_from_queue=False)
+            pipeline.execute()
+
+
+def event_ids(job: Job) -> list[str]:
+    """The events that a job names."""
+    return list(job.args[0])

@@ -1,0 +1,117 @@
+"""An event in the hands of a worker: parsed, with the runs that are still to be done."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from hookline.errors import ParseError, SettingsError
+from hookline.events import AnyEvent
+from hookline.ledger import RUN_FIELD, Attempt, EventState, Run, runs_of
+from hookline.providers import Delivery, provider
+
+DEATHS_WITHOUT_CAUSE = 3
+"""After so many deaths that nobody saw, what was under way counts as having failed."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One leased event."""
+
+    id: str
+    source: str
+    received_at: datetime
+    event: AnyEvent
+    runs: dict[str, Run]
+    """Every run in the ledger and every one about to be, by action."""
+    only: str | None
+    """The one action that a replay asked for."""
+    is_replay: bool
+    deaths: int
+    """How often a process died while it had this event."""
+    death: str
+    """Why, the last time, if anybody saw it."""
+    untold: dict[str, str] = field(default_factory=dict)
+    """Fields of the event that go with the next record."""
+    changed: set[str] = field(default_factory=set)
+    """Actions whose runs are not in the ledger as they are here."""
+    underway: int = 0
+    """Runs that are executing right now."""
+    open: int = 0
+    """Runs that are executing or waiting here for their next attempt."""
+    quiet: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when nothing of this event is executing any more."""
+
+    def begin(self) -> None:
+        """A run of this event starts to execute."""
+        self.underway += 1
+        self.quiet.clear()
+
+    def end(self) -> None:
+        """A run of this event executes no longer."""
+        self.underway -= 1
+        if self.underway == 0:
+            self.quiet.set()
+
+    def news(self) -> dict[str, str]:
+        """The fields to be written for the ledger to be as it is here; they count as written from now on."""
+        fields = self.untold | {RUN_FIELD + name: self.runs[name].to_json() for name in self.changed}
+        self.untold = {}
+        self.changed.clear()
+        return fields
+
+    def state(self) -> EventState:
+        """What the event's state is, going by its runs."""
+        if any(not run.is_final for run in self.runs.values()):
+            return "retrying"
+        return "dead" if any(run.state == "dead" for run in self.runs.values()) else "done"
+
+    def due_at_ms(self) -> int:
+        """When the first of the waiting runs is due."""
+        return min((run.due_at_ms or 0) for run in self.runs.values() if not run.is_final)
+
+
+def read(event_id: str, fields: dict[str, bytes]) -> Work:
+    """The work that an event's fields stand for; raises ParseError."""
+    try:
+        return _read(event_id, fields)
+    except ParseError:
+        raise
+    except SettingsError as error:
+        raise ParseError(str(error)) from error
+    except Exception as error:  # foreign: the provider may come from any package, the fields from any version
+        raise ParseError(f"it cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _read(event_id: str, fields: dict[str, bytes]) -> Work:
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in json.loads(fields["headers"])
+    ]
+    event = provider(fields["provider"].decode()).parse(Delivery(headers, fields["body"]))
+    only = fields.get("only", b"").decode()
+    return Work(
+        id=event_id,
+        source=fields["source"].decode(),
+        received_at=datetime.fromtimestamp(int(fields["received_at"]) / 1000, UTC),
+        event=event,
+        runs=runs_of(fields),
+        only=only or None,
+        is_replay=int(fields.get("replays", 0)) > 0,
+        deaths=int(fields.get("deaths", 0)),
+        death=fields.get("death", b"").decode(),
+        untold={} if "type" in fields else {"type": event.type},
+    )
+
+
+def interrupted(work: Work, run: Run) -> Attempt | None:
+    """The attempt of this run that ended with its process, if that is to count; else it is forgotten."""
+    if run.state != "running" or not run.attempts:
+        return None
+    if work.death or work.deaths >= DEATHS_WITHOUT_CAUSE:
+        last = run.attempts[-1]
+        last.error = f"process died: {work.death or f'{work.deaths} times, unseen'}"
+        return last
+    run.attempts.pop()
+    return None
