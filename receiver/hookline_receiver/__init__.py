@@ -1,0 +1,1 @@
+"""The receiver: verifies deliveries and commits them to Redis, and does nothing else."""

@@ -1,0 +1,149 @@
+"""Group commit: requests that arrive while a commit is under way go to Redis together in the next one.
+
+Idle, a group is one event and nothing waits. Busy, RQ's cost and the round trip are shared by up to 64.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from hookline.connections import is_unavailable
+from hookline.errors import NotCommittedError
+from hookline.queue import GROUP_BYTES, GROUP_EVENTS
+from hookline.store import RawEvent
+
+BEHIND_JOBS = 8
+"""More jobs waiting than this: the workers are behind, and waiting to fill a group delays nobody."""
+FILL_SECONDS = 0.020
+
+Commit = Callable[[Sequence[RawEvent]], Awaitable[tuple[int, list[str]]]]
+
+log = structlog.get_logger(__name__)
+
+
+class _Waiting(NamedTuple):
+    event: RawEvent
+    size: int
+    answer: asyncio.Future[str]
+
+
+class GroupCommitter:
+    """Takes events one by one and commits them in groups; each caller waits for its own group."""
+
+    def __init__(self, commit: Commit, *, timeout_seconds: float, max_waiting_bytes: int) -> None:
+        self._commit = commit
+        self._timeout_seconds = timeout_seconds
+        self._max_waiting_bytes = max_waiting_bytes
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._full = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._is_behind = False
+        self._is_unavailable = False
+        self._is_overfull = False
+
+    async def submit(self, event: RawEvent) -> str:
+        """Commit this event; gives the id under which it is stored, another's when it was seen before.
+
+        Raises NotCommittedError when Redis did not take it in time, or too much is waiting already. An
+        event whose caller goes away while it waits is committed all the same.
+        """
+        size = len(event.body) + len(event.headers)
+        if self._waiting and self._waiting_bytes + size > self._max_waiting_bytes:
+            self._tell_overfull()
+            raise NotCommittedError(f"{self._waiting_bytes} bytes are waiting for their commit already")
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(event, size, answer))
+        self._waiting_bytes += size
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        elif self._is_full():
+            self._full.set()
+        return await answer
+
+    async def drain(self) -> None:
+        """Wait until everything that was submitted is committed or refused."""
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                if self._is_behind:
+                    await self._fill()
+                await self._commit_group(self._next_group())
+        finally:
+            self._task = None
+
+    async def _fill(self) -> None:
+        self._full.clear()
+        if not self._is_full():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FILL_SECONDS):
+                    await self._full.wait()
+
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= GROUP_EVENTS or self._waiting_bytes >= GROUP_BYTES
+
+    def _next_group(self) -> list[_Waiting]:
+        """The next events in their order, up to the limits; a single one may be over that of the bytes."""
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(group) < GROUP_EVENTS:
+            if group and size + self._waiting[0].size > GROUP_BYTES:
+                break
+            group.append(self._waiting.popleft())
+            size += group[-1].size
+        self._waiting_bytes -= size
+        return group
+
+    async def _commit_group(self, group: list[_Waiting]) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                waiting_jobs, ids = await self._commit([each.event for each in group])
+            answers = list(zip(group, ids, strict=True))
+        except Exception as error:  # whatever Redis says, the sender must be told to try again
+            self._refuse(group, error)
+            return
+        self._is_behind = waiting_jobs > BEHIND_JOBS
+        self._is_overfull = False
+        if self._is_unavailable:
+            self._is_unavailable = False
+            log.info("redis takes commits again")
+        for each, event_id in answers:
+            if not each.answer.done():
+                each.answer.set_result(event_id)
+
+    def _refuse(self, group: list[_Waiting], error: Exception) -> None:
+        """Refuse the group, and what waits behind it: a second time-out would outlast all patience."""
+        if not self._is_unavailable:
+            self._is_unavailable = True
+            if isinstance(error, TimeoutError) or is_unavailable(error):
+                log.error("redis does not take commits; senders are told to try again", error=_say(error))
+            else:
+                log.exception("a commit failed; senders are told to try again")
+        refused = [*group, *self._waiting]
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        for each in refused:
+            if not each.answer.done():
+                each.answer.set_exception(NotCommittedError(_say(error)))
+
+    def _tell_overfull(self) -> None:
+        """Once, not for every request, until a commit succeeds."""
+        if not self._is_overfull:
+            self._is_overfull = True
+            log.error(
+                "more waits for redis than receiver.max_waiting_bytes; senders are told to try again",
+                waiting_bytes=self._waiting_bytes,
+            )
+
+
+def _say(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

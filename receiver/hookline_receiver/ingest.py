@@ -1,0 +1,170 @@
+"""The guard ladder of one delivery: source, method, size, signature, commit. Each rung has its one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import HttpVersion11
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import BaseRequest, Response
+
+from hookline.errors import NotCommittedError, SettingsError, VerificationError
+from hookline.providers import Delivery, Provider, Verifier, provider, providers
+from hookline.settings import Receiver, Settings
+from hookline.store import RawEvent, new_event_id, now_ms
+from hookline_receiver.answers import committed, not_committed, refusal
+from hookline_receiver.commit import GroupCommitter
+
+PREFIX = "/hooks/"
+STRUCK_OUT = "***"
+ALWAYS_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+log = structlog.get_logger(__name__)
+
+
+class _TooLargeError(Exception):
+    """Raised when a body is longer than the limit, as soon as that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A source, ready to receive. `verify` is None where the settings say `unverified = true`."""
+
+    name: str
+    provider: Provider
+    verify: Verifier | None
+    secret_headers: frozenset[str]
+
+
+def endpoints(settings: Settings) -> dict[str, Endpoint]:
+    """The configured sources by name; SettingsError names every one whose secret is missing."""
+    # Every provider's, since a request can carry the headers of another one's sender.
+    secret_headers = ALWAYS_SECRET.union(*(each.secret_headers for each in providers().values()))
+    found, problems = {}, []
+    for name, source in settings.sources.items():
+        try:
+            chosen = provider(source.provider)
+            verify = None if source.unverified else chosen.verifier(source.secret_values(), source.hook_ids)
+        except SettingsError as error:
+            problems.append(f"sources.{name}: {error}")
+        else:
+            found[name] = Endpoint(name, chosen, verify, secret_headers)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return found
+
+
+class Ingest:
+    """Answers deliveries."""
+
+    def __init__(
+        self, endpoints: Mapping[str, Endpoint], committer: GroupCommitter, settings: Receiver
+    ) -> None:
+        self._endpoints = endpoints
+        self._committer = committer
+        self._settings = settings
+
+    async def __call__(self, request: BaseRequest) -> Response:
+        """The answer to one request; see docs/receiver.md for what each means to the sender."""
+        path = request.path
+        name = path.removeprefix(PREFIX).removesuffix("/") if path.startswith(PREFIX) else ""
+        endpoint = self._endpoints.get(name)
+        if endpoint is None:
+            return refusal(404, "no such source")
+        if request.method != "POST":
+            return refusal(405, "deliveries come by POST", Allow="POST")
+        try:
+            body = await self._body(request)
+        except _TooLargeError:
+            log.warning("delivery refused", source=name, reason="too large", peer=request.remote)
+            return refusal(413, f"larger than {self._settings.max_body_bytes} bytes")
+        except TimeoutError:
+            log.warning("slow client dropped", source=name, peer=request.remote)
+            return _drop(request)
+        except (OSError, HttpProcessingError) as error:
+            log.info("request refused", source=name, reason=type(error).__name__, peer=request.remote)
+            return refusal(400, "not a complete HTTP request")
+        return await self._accept(endpoint, Delivery(request.raw_headers, body), request.remote)
+
+    async def _body(self, request: BaseRequest) -> bytes:
+        """The whole body, refused rather than cut as soon as it is known to be too large."""
+        limit = self._settings.max_body_bytes
+        if (request.content_length or 0) > limit:
+            raise _TooLargeError
+        content = request.content
+        if content.is_eof():  # most deliveries arrive in one piece
+            body = content.read_nowait()
+            if len(body) > limit:
+                raise _TooLargeError
+            return body
+        _let_it_continue(request)
+        chunks: list[bytes] = []
+        size = 0
+        async with asyncio.timeout(self._settings.body_timeout_seconds):
+            while chunk := await content.readany():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit:
+                    raise _TooLargeError
+        return b"".join(chunks)
+
+    async def _accept(self, endpoint: Endpoint, delivery: Delivery, peer: str | None) -> Response:
+        if endpoint.verify is not None:
+            try:
+                endpoint.verify(delivery)
+            except VerificationError as error:
+                log.warning("delivery refused", source=endpoint.name, reason=error.reason, peer=peer)
+                return refusal(401, "not verified")
+        event = _event(endpoint, delivery)
+        try:
+            stored_id = await self._committer.submit(event)
+        except NotCommittedError:
+            return not_committed()
+        return committed(stored_id, is_duplicate=stored_id != event.id)
+
+
+def _let_it_continue(request: BaseRequest) -> None:
+    """Tell a client that asks first, as curl does for longer bodies, to send it; otherwise it waits a second.
+
+    Raises ConnectionResetError where the client is gone already.
+    """
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client is gone")
+    if request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
+        transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _event(endpoint: Endpoint, delivery: Delivery) -> RawEvent:
+    received_at_ms = now_ms()
+    dedupe = endpoint.provider.dedupe_key(delivery)
+    return RawEvent(
+        id=new_event_id(received_at_ms),
+        source=endpoint.name,
+        provider=endpoint.provider.name,
+        received_at_ms=received_at_ms,
+        dedupe_key=dedupe.key,
+        dedupe_window_ms=dedupe.window_seconds * 1000,
+        headers=_without_secrets(delivery, endpoint.secret_headers),
+        body=delivery.body,
+    )
+
+
+def _without_secrets(delivery: Delivery, secret_headers: frozenset[str]) -> bytes:
+    """The headers as JSON, with every secret struck out; bytes above ASCII as the Latin-1 that HTTP means."""
+    pairs = []
+    for raw_name, raw_value in delivery.headers:
+        name = raw_name.decode("latin-1")
+        pairs.append((name, STRUCK_OUT if name.lower() in secret_headers else raw_value.decode("latin-1")))
+    return json.dumps(pairs, separators=(",", ":")).encode()
+
+
+def _drop(request: BaseRequest) -> Response:
+    """Cut the connection; the answer is for aiohttp alone, which wants one."""
+    if request.transport is not None:
+        request.transport.abort()
+    return not_committed()
