@@ -1,0 +1,108 @@
+"""`hookline events`: list them, and tell one event's whole story."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hookline.cli.options import AsJson, Config
+from hookline.cli.story import story, story_json
+from hookline.cli.times import Since, Until, local, moment_ms
+from hookline.connections import connect
+from hookline.errors import HooklineError
+from hookline.index import Filter, Summary, find
+from hookline.settings import load_settings
+from hookline.store import Store
+
+State = Literal["queued", "running", "retrying", "done", "dead"]
+SourceOption = Annotated[str | None, typer.Option(help="Only this source.")]
+TypeOption = Annotated[str | None, typer.Option(help="Only types of this pattern: 'misskey.*'.")]
+StateOption = Annotated[State | None, typer.Option(help="Only events in this state.")]
+
+PIPED_WIDTH = 200
+"""Columns where there is no terminal: nothing is cut for grep."""
+STATE_STYLES = {
+    "done": "green",
+    "dead": "bold red",
+    "retrying": "yellow",
+    "running": "cyan",
+    "queued": "blue",
+}
+
+events_app = typer.Typer(name="events", help="List events, or show one.", invoke_without_command=True)
+
+
+@events_app.callback()
+def events(
+    context: typer.Context,
+    source: SourceOption = None,
+    type: TypeOption = None,  # noqa: A002 (the option's name)
+    state: StateOption = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, at the most.")] = 50,
+    json_: AsJson = False,
+    config: Config = None,
+) -> None:
+    """List events, the newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    wanted = Filter(source, type, state, moment_ms(since), moment_ms(until))
+    found = itertools.islice(find(open_store(config), wanted), limit)
+    if json_:
+        for summary in found:
+            row = {name: value for name, value in dataclasses.asdict(summary).items() if name != "run_state"}
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        return
+    listed = list(found)
+    if not listed:
+        Console(stderr=True).print("no such events", highlight=False)
+        return
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(event_table(listed))
+
+
+@events_app.command()
+def show(event_id: str, json_: AsJson = False, config: Config = None) -> None:
+    """Tell one event's whole story: how it came, what ran, every attempt."""
+    fields = open_store(config).fields(event_id)
+    if not fields:
+        raise HooklineError(f"there is no event {event_id!r}; `hookline events` lists those that there are")
+    if json_:
+        typer.echo(json.dumps(story_json(event_id, fields), ensure_ascii=False))
+    else:
+        Console().print(story(event_id, fields))
+
+
+def open_store(config: Config) -> Store:
+    """The store that the settings name."""
+    settings = load_settings(config)
+    return Store(connect(settings.redis), settings.worker.queue)
+
+
+def event_table(events: list[Summary]) -> Table:
+    """Events as rows."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for column in ("received", "id", "source", "type", "state", "notes"):
+        table.add_column(column, no_wrap=column in ("received", "id", "state"), overflow="fold")
+    for event in events:
+        notes = [f"sent again {event.repeats}×"] if event.repeats else []
+        notes += [f"replayed {event.replays}×"] if event.replays else []
+        table.add_row(
+            local(event.received_at_ms),
+            event.id,
+            Text(event.source),
+            Text(event.type or "–"),
+            Text(event.state, style=STATE_STYLES.get(event.state, "")),
+            ", ".join(notes),
+        )
+    return table
