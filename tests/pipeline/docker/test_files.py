@@ -1,0 +1,83 @@
+"""What matters most of the Docker files, read as text: these hold where there is no Docker to try them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hookline.settings import load_settings
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+_SERVICES = COMPOSE[COMPOSE.index("\nservices:\n") : COMPOSE.index("\nnetworks:\n")]
+SERVICES = dict(re.findall(r"^  (\w+):\n((?:    .*\n|  #.*\n|\n)+)", _SERVICES, re.MULTILINE))
+
+
+def grace_seconds(service: str) -> int:
+    """How long the engine waits for a service that it has asked to stop."""
+    return int(re.findall(r"stop_grace_period: (\d+)s", SERVICES[service])[0])
+
+
+def test_only_receiver_and_edge_publish_ports() -> None:
+    """And the receiver to this machine alone."""
+    assert [name for name, text in SERVICES.items() if "ports:" in text] == ["receiver", "edge"]
+    assert 'ports: ["127.0.0.1:${HOOKLINE_PORT:-8080}:8080"]' in SERVICES["receiver"]
+
+
+def test_redis_never_forgets_what_was_answered() -> None:
+    """Every write on the disk before it is answered; none dropped to make room; kept in a volume."""
+    conf = (ROOT / "deploy/redis.conf").read_text(encoding="utf-8")
+    settings = dict(re.findall(r"^(\S+) (.+)$", conf, re.MULTILINE))
+    assert settings["appendonly"] == "yes"
+    assert settings["appendfsync"] == "always"
+    assert settings["maxmemory-policy"] == "noeviction"
+    assert settings["dir"] == "/data"
+    assert "redis-data:/data" in SERVICES["redis"]
+
+
+def test_every_service_runs_restricted() -> None:
+    """Directly, or as Hookline's own do."""
+    restrictions = COMPOSE[COMPOSE.index("x-restrictions:") : COMPOSE.index("x-hookline:")]
+    for line in ("read_only: true", "cap_drop: [ALL]", '"no-new-privileges:true"', "init: true"):
+        assert line in restrictions
+    assert "<<: *restrictions" in COMPOSE[COMPOSE.index("x-hookline:") : COMPOSE.index("x-settings:")]
+    for name, text in SERVICES.items():
+        assert "<<: *restrictions" in text or "<<: *hookline" in text, name
+        assert "read_only: false" not in text, name
+
+
+def test_the_worker_is_not_given_the_senders_secrets() -> None:
+    """It verifies nothing."""
+    assert [name for name, text in SERVICES.items() if "*senders" in text] == ["receiver", "cli"]
+    assert "_SECRET" not in SERVICES["worker"]
+
+
+def test_a_stop_waits_for_longer_than_the_processes_take() -> None:
+    """Or the engine would kill what is about to be handed over."""
+    settings = load_settings(environ={})
+    assert grace_seconds("receiver") > settings.receiver.shutdown_seconds
+    assert grace_seconds("worker") > settings.worker.shutdown_seconds + settings.worker.slice_seconds
+
+
+def test_what_compose_sets_are_settings() -> None:
+    """Beside those of the file that one copies to begin with."""
+    settings = load_settings(ROOT / "deploy/hookline.toml", environ=environment("receiver"))
+    assert list(settings.sources) == ["misskey"]
+    assert settings.redis.url == "redis://redis:6379/0"
+    assert settings.redis.password == "env:REDIS_PASSWORD"
+    assert (settings.receiver.host, settings.receiver.port) == ("0.0.0.0", 8080)
+
+
+def environment(service: str) -> dict[str, str]:
+    """The settings that compose passes to a service."""
+    shared = COMPOSE[COMPOSE.index("x-settings:") : COMPOSE.index("x-senders:")]
+    given = re.findall(r"^\s+(HOOKLINE_\w+): (\S+)$", shared + SERVICES[service], re.MULTILINE)
+    return {name: value.strip('"') for name, value in given}
+
+
+def test_every_variable_that_compose_reads_is_in_the_example() -> None:
+    """Or is one for trying things out."""
+    read = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE))
+    told = set(re.findall(r"^#?(\w+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    assert read - told == {"EDGE_HTTP_PORT", "EDGE_HTTPS_PORT", "HOOKLINE_IMAGE"}
+    assert told - read == {"COMPOSE_PROFILES"}
