@@ -67,6 +67,9 @@ def connect_async(
 ) -> redis.asyncio.Redis:
     """As `connect`, for asyncio. Close it with `await client.aclose()`."""
     options = _options(settings, client_name, response_timeout_seconds)
+    # redis-py's asyncio client tries a connection with a PING already while it is made, and a PING that is
+    # refused (no password, still loading) makes the next one, without end.
+    options["health_check_interval"] = 0
     retry = AsyncRetry(NoBackoff(), reconnects, supported_errors=(redis.ConnectionError,))
     return redis.asyncio.Redis.from_url(settings.url, retry=retry, **options)
 

@@ -56,7 +56,10 @@ def failure(error: BaseException) -> Outcome:
         return Outcome(error=_say(error), gave_up=True)
     if isinstance(error, Retry):
         return Outcome(error=_say(error), retry_after_seconds=error.after_seconds)
-    trace = "".join(traceback.format_exception(error))
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next  # it begins with the author's own code
+    trace = "".join(traceback.format_exception(type(error), error, frames))
     return Outcome(error=_say(error), traceback=_printable(trace[-TRACEBACK_CHARACTERS:]))
 
 

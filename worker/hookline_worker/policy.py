@@ -40,7 +40,9 @@ class Policy:
         about = {"event_id": event_id, "action": run.action, "attempt": number, "error": outcome.error}
         if outcome.gave_up or number >= self.attempts(action):
             run.state, run.due_at_ms = "dead", None
-            log.error("run failed for good", **about, traceback=last.traceback)
+            log.error(
+                "run failed for good", **about, **({"traceback": last.traceback} if last.traceback else {})
+            )
             return
         delay = outcome.retry_after_seconds
         if delay is None:

@@ -6,6 +6,8 @@ import asyncio
 import os
 import secrets
 import shutil
+import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -64,11 +66,15 @@ def demo(
     config.write_text(CONFIG.format(plugins=f'"{plugins}"'), encoding="utf-8")
     console = Console()
     environment = {CONFIG_VARIABLE: str(config.absolute()), "DEMO_SECRET": secret}
+    shown = threading.Event()
     with Workbench(
         FOLDER / "redis",
         environment=environment,
-        on_log=lambda line: None if once else print_log(console, line),
+        on_log=lambda line: print_log(console, line) if shown.is_set() else None,
     ) as bench:
+        console.print(
+            "sending one delivery of every type, and some that are broken, to itself …", style="dim"
+        )
         bench.start_worker()
         watch = Watch(bench.store, since_ms=now_ms())
         answers = asyncio.run(_send_everything(bench.receiver_url, secret.encode()))
@@ -79,6 +85,7 @@ def demo(
             raise typer.Exit(0 if as_expected and _answered_as_expected(answers) else 1)
         _say_where_next(console, bench, plugins)
         _print_sum(watch.events)
+        shown.set()
         follow(console, bench, watch, (str(plugins),))
 
 
@@ -142,7 +149,7 @@ def _print(console: Console, events: list[Seen], answers: list[Answer]) -> None:
     for column in ("event", "state", "actions"):
         table.add_column(column, overflow="fold")
     for seen in sorted(events, key=lambda seen: (seen.source, seen.received_at_ms)):
-        actions = seen.error or "\n".join(run_words(run) for run in seen.runs.values())
+        actions = seen.error or "\n".join(run_words(run) for _, run in sorted(seen.runs.items()))
         name = seen.type or f"{seen.source}: no JSON"
         table.add_row(Text(name), Text(seen.state, style=STATE_STYLES[seen.state]), Text(actions))
     console.print(table)
@@ -161,15 +168,15 @@ def _print_sum(events: list[Seen]) -> None:
 
 
 def _say_where_next(console: Console, bench: Workbench, plugins: Path) -> None:
-    shown = os.path.relpath(plugins)
-    command = f"HOOKLINE_REDIS__URL={bench.redis_url} DEMO_SECRET=- .venv/bin/hookline"
+    hookline = os.path.relpath(sys.argv[0]) if os.path.isfile(sys.argv[0]) else "hookline"
     console.print(
         f"""
 It stays up until Ctrl-C. Meanwhile, in another terminal:
-  {command} events --state dead      what failed, and
-  {command} events show ID           why
-  {command} replay --state dead      run it again
-Edit {shown}/hello.py and save it: the worker loads it anew.
+  export HOOKLINE_REDIS__URL={bench.redis_url}
+  {hookline} events --state dead     # what failed
+  {hookline} events show ID          # and why
+  {hookline} replay --state dead     # run it again
+Edit {os.path.relpath(plugins)}/hello.py and save it: the worker loads it anew.
 Then: README.md, "A first plugin"; docs/plugins.md; hookline dev""",
         highlight=False,
         markup=False,

@@ -51,6 +51,6 @@ def print_log(console: Console, line: LogLine) -> None:
             text.append(f"  {name}=", style="dim")
             text.append(str(value))
     for name in ("exception", "traceback"):
-        if name in line:
-            text.append(f"\n{line[name]}", style="dim")
+        if line.get(name):
+            text.append(f"\n{str(line[name]).rstrip()}", style="dim")
     console.print(text, soft_wrap=True)
