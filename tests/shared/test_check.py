@@ -251,7 +251,9 @@ def test_a_broken_plugin_is_wrong_with_file_and_line(project: Path) -> None:
 
 def test_a_plugin_that_ends_the_process_is_wrong(project: Path) -> None:
     """There is no report then, but a reason."""
-    (project / "plugins" / "broken.py").write_text("import os, sys\nsys.stderr.write('bye')\nos._exit(3)\n")
+    (project / "plugins" / "broken.py").write_text(
+        "import os, sys\nprint('bye', file=sys.stderr)\nos._exit(3)\n"
+    )
     result = hookline("check")
     assert "✗ plugins: reading the plugins ended with status 3: bye" in result.output
 

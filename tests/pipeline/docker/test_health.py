@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import importlib.util
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from redis import Redis, exceptions
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
+from redis import Redis
 from rq import Queue, Worker
+
+from hookline.embedded import EmbeddedRedis
 
 _spec = importlib.util.spec_from_file_location(
     "deploy_health", Path(__file__).parents[3] / "deploy" / "health.py"
@@ -28,15 +27,9 @@ _spec.loader.exec_module(health)
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[Redis]:
-    """A Redis of its own, on a socket."""
-    path = tmp_path / "redis.sock"
-    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        retry = Retry(ConstantBackoff(0.02), 250, supported_errors=(exceptions.ConnectionError,))
-        with Redis(unix_socket_path=str(path), retry=retry) as client:
-            client.ping()
-            yield client
-        server.terminate()
+    """A Redis of its own."""
+    with EmbeddedRedis(tmp_path) as server, Redis.from_url(server.url) as client:
+        yield client
 
 
 @contextmanager
