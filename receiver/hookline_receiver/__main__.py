@@ -51,9 +51,8 @@ def _bind(setting: str, host: str, port: int) -> socket.socket:
     try:
         return bind(host, port)
     except OSError as error:
-        raise SettingsError(
-            f"{setting}: cannot listen on {host}:{port}: {error.strerror}; choose another"
-        ) from error
+        reason = str(error.strerror).partition(" (while")[0]  # which would tell the address again
+        raise SettingsError(f"{setting}: cannot listen on {host}:{port}: {reason}; choose another") from error
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from aiohttp import StreamReader
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import RawRequestMessage
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong, TransferEncodingError
 from aiohttp.web import BaseRequest, Response, Server, StreamResponse
 from aiohttp.web_protocol import RequestHandler
@@ -23,6 +23,8 @@ from hookline_receiver.ingest import Ingest
 
 LINGERING_SECONDS = 2.0
 """How long the rest of what is refused is read and thrown away, so that the sender gets to see the answer."""
+
+_VERSIONS = (HttpVersion11, HttpVersion10)
 
 log = structlog.get_logger(__name__)
 
@@ -47,11 +49,13 @@ class DeliveryServer(Server):
 class DeliveryProtocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_body", "_lost", "_unread_timer")
+    __slots__ = ("_body", "_finished", "_is_stopping", "_lost", "_unread_timer")
 
     def __init__(self, manager: Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
         self._body: StreamReader | None = None
+        self._is_stopping = False
+        self._finished: asyncio.Future[None] | None = None
         self._lost: asyncio.Future[None] | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
@@ -76,32 +80,57 @@ class DeliveryProtocol(RequestHandler):
     ) -> tuple[StreamResponse, bool]:
         """Sends the answer. After a request that wasn't read to its end, the connection ends with it."""
         is_last = not request.content.is_eof() or resp.status in (400, 413)
-        if is_last or self._close:
+        if is_last or self._is_stopping:
             resp.force_close()
         resp, is_lost = await super().finish_response(request, resp, start_time)
+        _wake(self._finished)
         if is_last and not is_lost:
             await self._linger(request.content)
         return resp, is_lost
 
     async def _linger(self, body: StreamReader) -> None:
         """Throw away what still comes: closing with bytes unread would take the answer from the sender."""
-        self.close()
+        super().close()
         if not body.is_eof():
             body.feed_eof()
         if self.transport is None:
             return
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # it is gone, which nobody has told us yet
+            return
         self.transport.resume_reading()
         self._lost = self._loop.create_future()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGERING_SECONDS):
                 await self._lost
 
+    def close(self) -> None:
+        """No further request. One that is still arriving goes on: aiohttp itself would no longer read it."""
+        self._is_stopping = True
+        if not self._is_receiving():
+            super().close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 (aiohttp's signature)
+        """Gives a request that is still arriving until the time-out, then ends the connection."""
+        if self._is_receiving():
+            self._finished = self._loop.create_future()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._finished
+            except TimeoutError:
+                if self.transport is not None:
+                    self.transport.abort()
+        await super().shutdown(timeout)
+
+    def _is_receiving(self) -> bool:
+        return bool(self._messages) or (self._body is not None and not self._body.is_eof())
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the lingering, and whatever else waits for this connection."""
         self._stop_unread_timer()
-        if self._lost is not None and not self._lost.done():
-            self._lost.set_result(None)
+        _wake(self._lost)
+        _wake(self._finished)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -140,6 +169,11 @@ class DeliveryProtocol(RequestHandler):
         return refusal(400, "not an HTTP request")
 
 
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
 def _request(
     message: RawRequestMessage,
     payload: StreamReader,
@@ -149,4 +183,6 @@ def _request(
 ) -> BaseRequest:
     if isinstance(protocol, DeliveryProtocol):
         protocol.begin(payload)
+    if message.version not in _VERSIONS:  # the parser lets HTTP/0.9 and HTTP/2.0 pass
+        message = message._replace(version=HttpVersion10)
     return BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
