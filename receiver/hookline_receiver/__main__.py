@@ -36,7 +36,17 @@ def main() -> int:
     except HooklineError as error:
         print(error, file=sys.stderr)  # noqa: T201 (logging may not be set up yet, and this is for a person)
         return 2
-    return supervise(options.processes, lambda: run(settings, ready, redis, listener, admin), name="receiver")
+
+    def stop_listening() -> None:
+        listener.close()
+        admin.close()
+
+    return supervise(
+        options.processes,
+        lambda: run(settings, ready, redis, listener, admin),
+        name="receiver",
+        on_stop=stop_listening,
+    )
 
 
 def _listen(settings: Receiver) -> tuple[socket.socket, socket.socket]:

@@ -18,15 +18,18 @@ RESTART_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-def supervise(count: int, run: Callable[[], None], *, name: str) -> int:
+def supervise(
+    count: int, run: Callable[[], None], *, name: str, on_stop: Callable[[], None] = lambda: None
+) -> int:
     """Run `run` in `count` forked processes until SIGTERM or SIGINT; gives the exit status.
 
-    One process needs no supervision and runs right here. What was imported and opened before is shared.
+    One process needs no supervision and runs right here. What was imported and opened before is shared;
+    `on_stop` gives up this process's hold on it when the others begin to stop.
     """
     if count <= 1:
         run()
         return 0
-    return _Supervisor(count, run, name).run()
+    return _Supervisor(count, run, name, on_stop).run()
 
 
 def die_with_parent() -> None:
@@ -37,8 +40,8 @@ def die_with_parent() -> None:
 
 
 class _Supervisor:
-    def __init__(self, count: int, run: Callable[[], None], name: str) -> None:
-        self._count, self._run, self._name = count, run, name
+    def __init__(self, count: int, run: Callable[[], None], name: str, on_stop: Callable[[], None]) -> None:
+        self._count, self._run, self._name, self._on_stop = count, run, name, on_stop
         self._started: dict[int, float] = {}
         self._stopping = False
 
@@ -87,6 +90,7 @@ class _Supervisor:
 
     def _stop(self, signum: int, _frame: object) -> None:
         self._stopping = True
+        self._on_stop()
         for pid in list(self._started):
             os.kill(pid, signum)
 

@@ -43,7 +43,7 @@ class Service:
         self._said: list[str] = []
         self._process = subprocess.Popen(  # noqa: S603 (our own module)
             [sys.executable, "-m", module, *arguments],
-            env={**os.environ, **environment, "HOOKLINE_LOGGING__FORMAT": "json"},
+            env={**os.environ, **environment, **_logging()},
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for us; we stop it in our order
@@ -105,3 +105,9 @@ class Service:
             self.ready_line = line
             self._ready.set()
         self._on_log(line)
+
+
+def _logging() -> dict[str, str]:
+    """What makes its log readable to us: the line that says it is ready is one of `info`."""
+    level = "debug" if os.environ.get("HOOKLINE_LOGGING__LEVEL") == "debug" else "info"
+    return {"HOOKLINE_LOGGING__FORMAT": "json", "HOOKLINE_LOGGING__LEVEL": level}
