@@ -33,7 +33,7 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
 """What redis-py raises when Redis is away, loading, full or read-only; `is_unavailable` knows of more."""
 
 _TRANSIENT_CODES = (
-    r"(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNKILLABLE)"
+    r"(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNBLOCKED|UNKILLABLE)"
 )
 _BEFORE_THE_CODE = r"(?:|.*: -|.*because of: |.*caused error: )"
 """A script's error of Redis 6.2 reads `@user_script: 1: -OOM …`; then EXEC, and redis-py for a pipeline."""

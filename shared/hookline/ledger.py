@@ -38,6 +38,8 @@ class Run:
     attempts: list[Attempt] = field(default_factory=list)
     due_at_ms: int | None = None
     """When the next attempt is due, while the state is `retrying`."""
+    unseen_deaths: int = 0
+    """How often its process died while it was under way, with nobody there to see why."""
 
     @property
     def is_final(self) -> bool:
@@ -62,6 +64,8 @@ class Run:
         }
         if self.due_at_ms is not None:
             record["due_at"] = self.due_at_ms
+        if self.unseen_deaths:
+            record["unseen_deaths"] = self.unseen_deaths
         return json.dumps(record, separators=(",", ":"))
 
     @classmethod
@@ -69,7 +73,8 @@ class Run:
         """The run that `to_json` wrote."""
         record = json.loads(text)
         attempts = [Attempt(a["at"], a["ms"], a.get("error"), a.get("traceback")) for a in record["attempts"]]
-        return cls(action, record["state"], attempts, record.get("due_at"))
+        unseen_deaths = record.get("unseen_deaths", 0)
+        return cls(action, record["state"], attempts, record.get("due_at"), unseen_deaths)
 
 
 def runs_of(fields: dict[str, bytes]) -> dict[str, Run]:

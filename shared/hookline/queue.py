@@ -19,6 +19,7 @@ GROUP_BYTES = 4 * 1024 * 1024
 PREFIX = "rq:"
 JOB_PREFIX = "rq:job:"
 QUEUES_KEY = "rq:queues"
+WORKERS_KEY = "rq:workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class QueueKeys:
     def scheduled(self) -> str:
         """Sorted set: ids of jobs by when they are due, in seconds."""
         return f"rq:scheduled:{self.name}"
+
+    @property
+    def workers(self) -> str:
+        """Set: keys of the workers of this queue."""
+        return f"rq:workers:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@
 | `hookline:dedupe:<source>:<key>` | string: the id of the first; expires after the dedupe window |
 | `hookline:lease:<token>` | string: lives while the owner of that token does |
 | `hookline:counters` | hash: `received:<source>`, `repeated:<source>`, `done`, `dead` |
-| `hookline:tick`, `hookline:stuck` | the every-second work of the workers |
+| `hookline:tick`, `hookline:tick:last`, `hookline:stuck` | the every-second work of the workers |
+| `hookline:grace` | lives for some seconds after Redis was away: no lease counts as over |
 | `hookline:ready` | what a receiver writes to see whether Redis takes writes |
 """
 
@@ -36,10 +37,13 @@ PURGE_KEY = "hookline:purge"
 COUNTERS_KEY = "hookline:counters"
 TICK_KEY = "hookline:tick"
 STUCK_KEY = "hookline:stuck"
+GRACE_KEY = "hookline:grace"
 
 TICK_MS = 900
 STUCK_MS = 4_000
 TICK_MOST = 500
+OUTAGE_MS = 3_000
+GRACE_MS = 5_000
 
 
 def _script(name: str) -> str:
@@ -128,7 +132,7 @@ class Store:
         )
 
     def take(
-        self, token: str, lease_ms: int, event_ids: Sequence[str]
+        self, token: str, lease_ms: int, event_ids: Sequence[str], *, execution: str
     ) -> tuple[int, list[dict[str, bytes] | int | None]]:
         """Lease these events.
 
@@ -136,7 +140,8 @@ class Store:
         holds at the least, or None when there is nothing to do.
         """
         now, *answers = self._take(
-            keys=[LEASE_PREFIX + token], args=[token, lease_ms, EVENT_PREFIX, LEASE_PREFIX, *event_ids]
+            keys=[LEASE_PREFIX + token, self._keys.started, GRACE_KEY],
+            args=[token, lease_ms, EVENT_PREFIX, LEASE_PREFIX, execution, *event_ids],
         )
         return int(now), [_taken(answer) for answer in answers]
 
@@ -177,7 +182,9 @@ class Store:
         ]
         return text(self._record(keys=keys, args=arguments))
 
-    def release(self, token: str, event_ids: Sequence[str], *, death: str = "") -> list[str]:
+    def release(
+        self, token: str, event_ids: Sequence[str], *, death: str = "", in_seconds: int = 0
+    ) -> list[str]:
         """End an owner's leases and enqueue each of its events alone; `death` says why its process died."""
         arguments: list[Any] = [
             token,
@@ -186,11 +193,12 @@ class Store:
             self.queue_name,
             queue.iso(),
             death,
+            in_seconds,
         ]
         for event_id in event_ids:
             job = queue.job([event_id])
             arguments += (event_id, job.id, job.data, job.description)
-        keys = [LEASE_PREFIX + token, self._keys.queue, queue.QUEUES_KEY]
+        keys = [LEASE_PREFIX + token, self._keys.queue, queue.QUEUES_KEY, self._keys.scheduled]
         return text(self._release(keys=keys, args=arguments))
 
     def tick(self) -> tuple[int, int, int] | None:
@@ -208,8 +216,12 @@ class Store:
             EVENTS_KEY,
             DEAD_KEY,
             PURGE_KEY,
+            GRACE_KEY,
+            queue.WORKERS_KEY,
+            self._keys.workers,
         ]
-        answer = self._tick(keys=keys, args=[queue.PREFIX, EVENT_PREFIX, TICK_MS, STUCK_MS, TICK_MOST])
+        arguments: list[Any] = [queue.PREFIX, EVENT_PREFIX, TICK_MS, STUCK_MS, TICK_MOST, OUTAGE_MS, GRACE_MS]
+        answer = self._tick(keys=keys, args=arguments)
         return None if answer is None else (int(answer[0]), int(answer[1]), int(answer[2]))
 
     def replay(self, event_ids: Sequence[str], action: str = "") -> list[str]:

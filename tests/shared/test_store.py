@@ -14,7 +14,9 @@ from hookline.store import (
     DEAD_KEY,
     EVENT_PREFIX,
     EVENTS_KEY,
+    GRACE_KEY,
     LEASE_PREFIX,
+    OUTAGE_MS,
     PURGE_KEY,
     STUCK_KEY,
     STUCK_MS,
@@ -56,6 +58,11 @@ async def stored(url: str, count: int) -> list[str]:
     return ids
 
 
+def take(store: Store, token: str, ids: list[str]) -> tuple[int, list[dict[str, bytes] | int | None]]:
+    """Lease these for 10 s."""
+    return store.take(token, 10_000, ids, execution=f"job:{token}")
+
+
 def tick(store: Store) -> tuple[int, int, int]:
     """A tick, whenever the last one was."""
     store.redis.delete(TICK_KEY)
@@ -68,9 +75,9 @@ async def test_an_event_is_leased_to_one_owner_at_a_time(store: Store, redis_url
     """A second owner is told that it is held; the first may take it again."""
     (event_id,) = await stored(redis_url, 1)
 
-    _, (first,) = store.take("a", 10_000, [event_id])
-    _, (second,) = store.take("b", 10_000, [event_id])
-    _, (again,) = store.take("a", 10_000, [event_id])
+    _, (first,) = take(store, "a", [event_id])
+    _, (second,) = take(store, "b", [event_id])
+    _, (again,) = take(store, "a", [event_id])
 
     assert isinstance(first, dict)
     assert first["body"] == b"{}"
@@ -83,10 +90,10 @@ async def test_an_event_is_leased_to_one_owner_at_a_time(store: Store, redis_url
 async def test_a_lease_that_ran_out_passes_on_and_the_death_is_counted(store: Store, redis_url: str) -> None:
     """The next owner is told that somebody died with it; the old one can no longer write."""
     (event_id,) = await stored(redis_url, 1)
-    store.take("a", 10_000, [event_id])
+    take(store, "a", [event_id])
     store.redis.delete(LEASE_PREFIX + "a")  # as it goes when nobody keeps it alive
 
-    _, (fields,) = store.take("b", 10_000, [event_id])
+    _, (fields,) = take(store, "b", [event_id])
     lost = store.record("a", [Change(event_id, {"run:x": "{}"}, "done")])
 
     assert isinstance(fields, dict)
@@ -99,11 +106,11 @@ async def test_a_lease_that_ran_out_passes_on_and_the_death_is_counted(store: St
 async def test_a_finished_event_is_released_indexed_and_not_taken_again(store: Store, redis_url: str) -> None:
     """Dead letters have an index of their own, and every finished event knows when it may be purged."""
     done, dead = await stored(redis_url, 2)
-    store.take("a", 10_000, [done, dead])
+    take(store, "a", [done, dead])
 
     store.record("a", [Change(done, {"run:x": "1"}, "done", 111), Change(dead, {"run:x": "2"}, "dead", 222)])
 
-    assert store.take("b", 10_000, [done, dead, "no-such-event"])[1] == [None, None, None]
+    assert take(store, "b", [done, dead, "no-such-event"])[1] == [None, None, None]
     assert text(store.redis.zrange(DEAD_KEY, 0, -1)) == [dead]
     assert store.redis.zrange(PURGE_KEY, 0, -1, withscores=True) == [
         (done.encode(), 111.0),
@@ -117,7 +124,7 @@ async def test_a_due_retry_is_enqueued_once(store: Store, redis_url: str) -> Non
     """Two workers that tick in the same second do the work once."""
     (event_id,) = await stored(redis_url, 1)
     store.redis.delete(KEYS.queue)
-    store.take("a", 10_000, [event_id])
+    take(store, "a", [event_id])
     now = int(time.time())
     retries = [job([event_id], due_seconds=now - 1), job([event_id], due_seconds=now + 60)]
     store.record("a", [Change(event_id, state="retrying")], retries)
@@ -174,7 +181,7 @@ async def test_a_job_stuck_between_pop_and_start_is_enqueued_again(store: Store,
 async def test_old_finished_events_are_purged(store: Store, redis_url: str) -> None:
     """From every index; the others stay."""
     old, young, unfinished = await stored(redis_url, 3)
-    store.take("a", 10_000, [old, young])
+    take(store, "a", [old, young])
     store.record("a", [Change(old, {}, "dead", now_ms() - 1), Change(young, {}, "done", now_ms() + 60_000)])
 
     assert tick(store) == (0, 0, 1)
@@ -187,8 +194,8 @@ async def test_a_dead_owners_events_are_enqueued_each_alone(store: Store, redis_
     """Those that it finished, and those that another has by now, are not."""
     mine, done, others = await stored(redis_url, 3)
     store.redis.delete(KEYS.queue)
-    store.take("a", 10_000, [mine, done])
-    store.take("b", 10_000, [others])
+    take(store, "a", [mine, done])
+    take(store, "b", [others])
     store.record("a", [Change(done, {}, "done", 1)])
 
     released = store.release("a", [mine, done, others], death="signal 6")
@@ -204,7 +211,7 @@ async def test_a_replay_moves_the_old_runs_aside(store: Store, redis_url: str) -
     """All of them or one action's; unfinished events are left alone."""
     done, dead, unfinished = await stored(redis_url, 3)
     store.redis.delete(KEYS.queue)
-    store.take("a", 10_000, [done, dead])
+    take(store, "a", [done, dead])
     runs = {"run:p.x": '{"state":"done","attempts":[]}', "run:p.y": '{"state":"dead","attempts":[]}'}
     store.record("a", [Change(done, runs, "done", 1), Change(dead, runs, "dead", 1)])
 
@@ -219,3 +226,55 @@ async def test_a_replay_moves_the_old_runs_aside(store: Store, redis_url: str) -
     assert fields["only"] == b"p.y"
     assert store.redis.exists(DEAD_KEY, PURGE_KEY) == 0
     assert store.waiting_jobs() == 2
+
+
+async def test_after_an_outage_nobody_counts_as_dead_at_once(store: Store, redis_url: str) -> None:
+    """While Redis was away no owner could say that it lives; for some seconds it is waited for."""
+    (event_id,) = await stored(redis_url, 1)
+    job_id = text(store.redis.lrange(KEYS.queue, 0, -1))[0]
+    store.redis.lmove(KEYS.queue, KEYS.intermediate)
+    store.redis.zadd(KEYS.started, {f"{job_id}:a": time.time() - 1})
+    take(store, "a", [event_id])
+    store.redis.delete(LEASE_PREFIX + "a")
+    store.redis.zadd(KEYS.started, {f"{job_id}:a": time.time() - 1})
+    store.redis.set(TICK_KEY + ":last", now_ms() - OUTAGE_MS - 1)
+
+    in_grace = tick(store)
+    _, (answer,) = take(store, "b", [event_id])
+    store.redis.delete(GRACE_KEY)  # as it goes after some seconds
+    afterwards = tick(store)
+    _, (fields,) = take(store, "b", [event_id])
+
+    assert (in_grace, afterwards) == ((0, 0, 0), (0, 1, 0))
+    assert isinstance(answer, int)
+    assert 0 < answer <= 5_000
+    assert isinstance(fields, dict)
+
+
+async def test_the_start_of_a_job_counts_by_redis_s_clock(store: Store, redis_url: str) -> None:
+    """RQ writes it by the worker's clock, which may be an hour off."""
+    (event_id,) = await stored(redis_url, 1)
+    store.redis.zadd(KEYS.started, {"job:a": time.time() + 3_600})
+
+    take(store, "a", [event_id])
+
+    assert abs(store.redis.zscore(KEYS.started, "job:a") - time.time() - 10) < 2
+
+
+async def test_what_a_dead_owner_had_not_touched_is_left_to_its_own_job(store: Store, redis_url: str) -> None:
+    """An event that waits for its retry has a job of its own; one that is queued may have had only this."""
+    queued, retrying = await stored(redis_url, 2)
+    take(store, "b", [retrying])
+    store.record("b", [Change(retrying, {}, "retrying")])
+
+    assert store.release("a", [queued, retrying], in_seconds=5) == [queued]
+    assert store.redis.zcard(KEYS.scheduled) == 1
+
+
+def test_workers_that_died_without_signing_off_are_forgotten(store: Store) -> None:
+    """RQ would list them for ever."""
+    store.redis.hset("rq:worker:alive", "birth", "now")
+    for key in ("rq:workers", KEYS.workers):
+        store.redis.sadd(key, "rq:worker:alive", "rq:worker:dead")
+    tick(store)
+    assert store.redis.smembers("rq:workers") == store.redis.smembers(KEYS.workers) == {b"rq:worker:alive"}

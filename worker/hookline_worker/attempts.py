@@ -44,7 +44,8 @@ async def attempt(action: Action, event: AnyEvent, context: Context, timeout_sec
         outcome = asyncio.ensure_future(_acall(action, event, context))
     done, _ = await asyncio.wait({outcome}, timeout=timeout_seconds)
     if done:
-        return outcome.result()
+        # it can have got hold of its own task, and cancelled that
+        return Outcome(error="CancelledError: by itself") if outcome.cancelled() else outcome.result()
     outcome.cancel()
     await asyncio.wait({outcome}, timeout=CANCEL_SECONDS)
     return Outcome(error=f"TimeoutError: not finished after {timeout_seconds:g} s")

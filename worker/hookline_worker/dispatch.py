@@ -22,7 +22,8 @@ class Dispatcher:
 
     def process(self, event_ids: Sequence[str], *, token: str, execution: str) -> None:
         """Run what is not finished of these events, as the owner `token` of their leases."""
-        now_ms, answers = self._store.take(token, int(LEASE_SECONDS * 1000), event_ids)
+        lease_ms = int(LEASE_SECONDS * 1000)
+        now_ms, answers = self._store.take(token, lease_ms, event_ids, execution=execution)
         taken_at = time.monotonic()
         found = dict(zip(event_ids, answers, strict=True))
         held = {event_id: answer for event_id, answer in found.items() if isinstance(answer, int)}

@@ -42,6 +42,7 @@ class ForkingWorker(HooklineWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Fork a child for the job, and wait for it for a slice."""
         execution = self.prepare_execution(job)
+        self.executions = {execution.id: execution}  # RQ's child takes the first, and others may live on
         self.fork_work_horse(job, queue)
         self._horse_pid, pid = 0, self._horse_pid
         child = Child(pid, job, execution, time.monotonic())
@@ -100,7 +101,6 @@ class ForkingWorker(HooklineWorker):
 
     def _bury(self, child: Child, code: int) -> None:
         """Enqueue again, each alone, the events that a child did not get to finish."""
-        self.executions.pop(child.execution.id, None)
         if code == EXIT_FINISHED:
             return
         death = "" if code == EXIT_UNFINISHED else _cause(code)
@@ -131,18 +131,11 @@ class ForkingWorker(HooklineWorker):
 
     def _hand_over(self) -> None:
         """Stop the children that outlasted our patience; their events run again, and nobody is blamed."""
-        log.warning("handing over what is still under way", groups=len(self._children))
         for child in self._children:
             if child.exit_code is None:
                 os.kill(child.pid, signal.SIGKILL)
                 os.waitpid(child.pid, 0)
-            try:
-                self._store.release(child.execution.id, event_ids(child.job))
-                self.forget(child.job, child.execution)
-            except Exception as error:
-                if not is_unavailable(error):
-                    raise
-                log.warning("redis is away; another worker will find these events", error=str(error))
+        self.hand_over([(child.job, child.execution) for child in self._children])
         self._children.clear()
 
 

@@ -13,7 +13,7 @@ import structlog
 
 from hookline.actions import Action
 from hookline.errors import ParseError
-from hookline.ledger import RUN_FIELD, Attempt, Run
+from hookline.ledger import Attempt, Run
 from hookline.settings import Settings
 from hookline.store import Change, Store
 from hookline_worker.attempts import SUCCESS, Outcome, attempt, failure
@@ -21,7 +21,7 @@ from hookline_worker.clients import Clients
 from hookline_worker.plugins import Plugins
 from hookline_worker.policy import Policy
 from hookline_worker.recorder import Record, Recorder
-from hookline_worker.work import Work, interrupted, read
+from hookline_worker.work import Work, interrupted, read, unreadable
 
 BLOCKED_SECONDS = 5.0
 """How long past its time a run may still be unfinished before its event loop counts as blocked."""
@@ -67,11 +67,15 @@ class Group:
             started: list[Coroutine[Any, Any, None]] = []
             for event_id, fields in taken.items():
                 started += self._start(event_id, fields)
-            await asyncio.gather(*started)
+            for error in await asyncio.gather(*started, return_exceptions=True):
+                if error is not None:  # a mistake of ours, after the siblings have finished
+                    raise error
 
     def _start(self, event_id: str, fields: dict[str, bytes]) -> list[Coroutine[Any, Any, None]]:
         """The runs of one event, ready to be awaited; an event without any is settled here."""
         try:
+            if (reason := unreadable(fields)) is not None:
+                raise ParseError(reason)
             work = read(event_id, fields)
         except ParseError as error:
             log.warning("event cannot be parsed; it is a dead letter", event_id=event_id, error=str(error))
@@ -131,7 +135,7 @@ class Group:
             if run.state != "retrying" or self._is_due(run):
                 async with self._slots:
                     await self._attempt(work, action, run)
-            if run.is_final or work.underway == 0:
+            if run.is_final or work.underway == 0 or work.id in self._recorder.lost:
                 break
             self._put(work)
             if not await self._due_before_siblings_end(work, run):
@@ -154,8 +158,8 @@ class Group:
             outcome = Outcome(error=f"no plugin here has an action {run.action!r}")
         else:
             if work.deaths:
-                fields = {RUN_FIELD + run.action: run.to_json(), "death": ""}
-                self._recorder.write([Record(Change(work.id, fields))])
+                work.changed.add(run.action)
+                self._recorder.write([Record(Change(work.id, work.news() | {"deaths": "1", "death": ""}))])
             outcome = await self._timed(work, action, run)
         run.attempts[-1].milliseconds = self._now_ms() - run.attempts[-1].started_at_ms
         self._conclude(work, action, run, outcome)
@@ -171,7 +175,7 @@ class Group:
                 if number > 1 and action.when is not None and not action.when(work.event):
                     return SUCCESS
                 return await attempt(action, work.event, context, self._policy.timeout_seconds(action))
-        except Exception as error:  # foreign code: the action's own condition, asked again
+        except BaseException as error:  # foreign code: the action's own condition, asked again
             return failure(error)
         finally:
             work.end()
@@ -192,7 +196,11 @@ class Group:
                 change.purge_at_ms = self._now_ms() + self._policy.kept_ms(change.state)
         elif not change.fields:
             return
-        self._recorder.put(Record(change, due_seconds))
+        record = Record(change, due_seconds)
+        if work.deaths:  # should the next run kill the process, this one must not be blamed
+            self._recorder.write([record])
+        else:
+            self._recorder.put(record)
 
     def _settle_unread(self, event_id: str, error: str) -> None:
         fields = {"error": error.encode("utf-8", "backslashreplace").decode()}

@@ -10,12 +10,14 @@ from hookline.store import Store
 from hookline_worker.dispatch import Dispatcher
 from hookline_worker.forking import ForkingWorker
 from hookline_worker.plugins import Plugins
+from hookline_worker.rq_worker import POLL_SECONDS
 from hookline_worker.threaded import ThreadWorker
 
 
 def run(settings: Settings, plugins: Plugins, *, fork: bool) -> None:
     """Work until SIGTERM or SIGINT."""
-    redis = connect(settings.redis)
+    waits_seconds = max(settings.redis.commit_timeout_seconds, POLL_SECONDS + 2)
+    redis = connect(settings.redis, response_timeout_seconds=waits_seconds)
     store = Store(redis, settings.worker.queue)
     dispatcher = Dispatcher(store, plugins, settings)
     kind = ForkingWorker if fork else ThreadWorker

@@ -25,6 +25,8 @@ LEASE_SECONDS = 10.0
 BEAT_SECONDS = 2.0
 GATHER_SECONDS = 0.010
 RECONNECT_SECONDS = 0.5
+ORPHAN_SECONDS = 60.0
+"""How long a process whose parent has died waits for Redis: nobody would ever end it."""
 EXIT_BLOCKED = 75
 """Exit status of a process whose event loop an action blocked past its time."""
 
@@ -58,6 +60,9 @@ class Recorder:
         self._records: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
         self._next_beat = time.monotonic() + BEAT_SECONDS
         self._failure: Exception | None = None
+        self._parent = os.getppid()
+        self.lost: set[str] = set()
+        """Events that another owner has by now: nothing more should be done about them here."""
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
     def __enter__(self) -> Recorder:
@@ -83,6 +88,7 @@ class Recorder:
         jobs = [job(ids, due_seconds=due) for due, ids in by_due.items()]
         lost = self._patiently(lambda: self._store.record(self._token, [r.change for r in records], jobs))
         if lost:
+            self.lost.update(lost)
             log.warning("another worker has taken these events over; not recorded here", event_ids=lost)
 
     def _work(self) -> None:
@@ -125,11 +131,13 @@ class Recorder:
 
     def _patiently(self, call: Callable[[], T]) -> T:
         said = False
+        since = time.monotonic()
         while True:
             try:
                 return call()
             except Exception as error:
-                if not is_unavailable(error):
+                is_orphan = os.getppid() != self._parent and time.monotonic() - since > ORPHAN_SECONDS
+                if is_orphan or not is_unavailable(error):
                     raise
                 if not said:
                     log.warning("redis is away; the ledger is written when it is back", error=str(error))

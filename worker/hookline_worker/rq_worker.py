@@ -6,26 +6,26 @@ minutes (its scheduler, its maintenance) is one script here, `tick.lua`, which a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import socket
+import sys
 import time
 from typing import Any
 
 import structlog
 from redis import Redis
 from rq import Queue, Worker
-from rq.exceptions import DequeueTimeout
-from rq.executions import Execution
+from rq.exceptions import DequeueTimeout, NoSuchJobError
+from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import WorkerStatus
 
 from hookline.connections import is_unavailable
-from hookline.queue import job as new_job
+from hookline.queue import FUNCTION, JOB_PREFIX
 from hookline.settings import Settings
-from hookline.store import Change, Store
+from hookline.store import Store
 from hookline_worker.dispatch import Dispatcher
 from hookline_worker.jobs import Call, current_call
 from hookline_worker.recorder import LEASE_SECONDS
@@ -103,12 +103,35 @@ class HooklineWorker(Worker):
             if not self._has_room():
                 self._wait_for_any(POLL_SECONDS)
                 continue
-            with contextlib.suppress(DequeueTimeout):
-                found = Queue.dequeue_any(
-                    self.queues, POLL_SECONDS, connection=self.connection, serializer="json"
-                )
-                if found is not None:
-                    self.execute_job(*found)
+            job = self._next_job()
+            if job is not None:
+                self.execute_job(job, self.queues[0])
+
+    def _next_job(self) -> Job | None:
+        """The next job, moved to the intermediate list in one step: a pop would lose it with the worker."""
+        queue = self.queues[0]
+        try:
+            moved = Queue.lmove(self.connection, queue.key, POLL_SECONDS)
+        except DequeueTimeout:
+            return None
+        job_id = moved[1].decode()
+        try:
+            job = Job.fetch(job_id, connection=self.connection, serializer=self.serializer)
+            if job.func_name != FUNCTION or not event_ids(job):
+                raise ValueError(f"it calls {job.func_name}{tuple(job.args)!r}")
+        except NoSuchJobError:  # it was done while it was in the queue a second time
+            self.connection.lrem(queue.intermediate_queue_key, 1, job_id)
+            return None
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            log.error("a job that is none of ours is thrown away", job=job_id, error=str(error))
+            with self.connection.pipeline() as pipeline:
+                pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
+                pipeline.delete(JOB_PREFIX + job_id)
+                pipeline.execute()
+            return None
+        return job
 
     def _tick(self) -> bool:
         """Once a second, the work that some worker must do; whether the second was over."""
@@ -151,6 +174,10 @@ class HooklineWorker(Worker):
                 raise
         log.info("worker has stopped", worker=self.name)
 
+    def _set_connection(self, connection: Redis) -> Redis:
+        """The connection as it is: RQ would let it wait for an answer for longer than a lease holds."""
+        return connection
+
     def register_birth(self) -> None:
         """Sign on; again, after Redis was away, under the same name."""
         self.connection.delete(self.key)
@@ -180,6 +207,12 @@ class HooklineWorker(Worker):
         else:
             log.error("a job failed, which should not happen", job=job.id, exc_info=exc_info)
 
+    def handle_job_success(
+        self, job: Job, queue: Queue, started_job_registry: Any, execution: Execution
+    ) -> None:
+        """Remove what RQ keeps of a job that is done."""
+        self.forget(job, execution)
+
     def handle_job_failure(
         self,
         job: Job,
@@ -188,24 +221,45 @@ class HooklineWorker(Worker):
         exc_string: str = "",
         execution: Execution | None = None,
     ) -> None:
-        """`process` itself failed: its events run again a little later, and RQ keeps no failed job."""
+        """`process` itself failed: its events run again soon, each alone, and RQ keeps no failed job.
+
+        Unless Redis was away, that counts as a death, so that an event which makes it fail is found.
+        """
         if execution is None:
             return
-        ids = event_ids(job)
-        due_seconds = int(self.connection.time()[0]) + FAILED_JOB_SECONDS
-        changes = [Change(event_id, state="queued") for event_id in ids]
-        self._store.record(execution.id, changes, [new_job(ids, due_seconds=due_seconds)])
+        error = sys.exc_info()[1]
+        blame = "" if error is None or is_unavailable(error) else f"{type(error).__name__}: {error}"
+        self._store.release(execution.id, event_ids(job), death=blame, in_seconds=FAILED_JOB_SECONDS)
         self.forget(job, execution)
 
+    def hand_over(self, unfinished: list[tuple[Job, Execution]]) -> None:
+        """Have others run the events of these jobs at once, rather than when the leases have run out."""
+        if unfinished:
+            log.warning("handing over what is still under way", groups=len(unfinished))
+        for job, execution in unfinished:
+            try:
+                self._store.release(execution.id, event_ids(job))
+                self.forget(job, execution)
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                log.warning("redis is away; another worker will find these events", error=str(error))
+
     def forget(self, job: Job, execution: Execution) -> None:
-        """Remove what RQ keeps of a job whose events are in another job by now."""
+        """Remove what RQ keeps of this execution of a job, and the job.
+
+        RQ's own way reads it first, and fails where some of it has expired.
+        """
         with self.connection.pipeline() as pipeline:
-            self.cleanup_execution(job, pipeline=pipeline, execution=execution)
+            pipeline.delete(job.key, execution.key, ExecutionRegistry.key_template.format(job.id))
+            pipeline.zrem(job.started_job_registry.key, execution.composite_key)
             pipeline.lrem(self.queues[0].intermediate_queue_key, 1, job.id)
-            job.delete(pipeline=pipeline, remove_from_queue=False)
+            pipeline.srem(self.executions_key, execution.composite_key)
             pipeline.execute()
+        self.executions.pop(execution.id, None)
 
 
 def event_ids(job: Job) -> list[str]:
     """The events that a job names."""
-    return list(job.args[0])
+    (ids,) = job.args
+    return [str(event_id) for event_id in ids]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -21,12 +22,19 @@ from hookline_worker.rq_worker import HooklineWorker
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    thread: threading.Thread
+    job: Job
+    execution: Execution
+
+
 class ThreadWorker(HooklineWorker):
     """A thread for each group, for speed: what crashes takes the worker with it, and its groups run again."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._threads: list[threading.Thread] = []
+        self._groups: list[_Group] = []
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Start a thread for the job, and wait for it for a slice."""
@@ -36,7 +44,7 @@ class ThreadWorker(HooklineWorker):
             target=context.run, args=(self._perform, job, queue, execution), name="group", daemon=True
         )
         thread.start()
-        self._threads.append(thread)
+        self._groups.append(_Group(thread, job, execution))
         thread.join(self._settings.slice_seconds)
 
     def _perform(self, job: Job, queue: Queue, execution: Execution) -> None:
@@ -49,16 +57,17 @@ class ThreadWorker(HooklineWorker):
                 log.warning("redis is away; another worker will find this job", job=job.id, error=str(error))
 
     def _has_room(self) -> bool:
-        return len(self._threads) < self._settings.max_children
+        return len(self._groups) < self._settings.max_children
 
     def _wait_for_any(self, seconds: float) -> None:
-        self._threads[0].join(seconds)
+        self._groups[0].thread.join(seconds)
 
     def _look_after_groups(self) -> None:
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._groups = [group for group in self._groups if group.thread.is_alive()]
 
     def _finish_groups(self) -> None:
         stopping_since = time.monotonic()
-        while self._threads and time.monotonic() - stopping_since < self._settings.shutdown_seconds:
-            self._threads[0].join(0.1)
+        while self._groups and time.monotonic() - stopping_since < self._settings.shutdown_seconds:
+            self._groups[0].thread.join(0.1)
             self._look_after_groups()
+        self.hand_over([(group.job, group.execution) for group in self._groups])

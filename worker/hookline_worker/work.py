@@ -12,8 +12,10 @@ from hookline.events import AnyEvent
 from hookline.ledger import RUN_FIELD, Attempt, EventState, Run, runs_of
 from hookline.providers import Delivery, provider
 
-DEATHS_WITHOUT_CAUSE = 3
+UNSEEN_DEATHS = 3
 """After so many deaths that nobody saw, what was under way counts as having failed."""
+IDLE_DEATHS = 5
+"""After so many deaths before any run could start, the event is a dead letter: reading it kills."""
 
 
 @dataclass(slots=True)
@@ -106,12 +108,27 @@ def _read(event_id: str, fields: dict[str, bytes]) -> Work:
 
 
 def interrupted(work: Work, run: Run) -> Attempt | None:
-    """The attempt of this run that ended with its process, if that is to count; else it is forgotten."""
+    """The attempt of this run that ended with its process, if that is to count; else it is forgotten.
+
+    A run that is noted as under way was started with `deaths` at 1: more means that its process died.
+    """
     if run.state != "running" or not run.attempts:
         return None
-    if work.death or work.deaths >= DEATHS_WITHOUT_CAUSE:
+    if work.deaths > 1 and not work.death:
+        run.unseen_deaths += 1
+    if work.deaths > 1 and (work.death or run.unseen_deaths >= UNSEEN_DEATHS):
         last = run.attempts[-1]
-        last.error = f"process died: {work.death or f'{work.deaths} times, unseen'}"
+        last.error = f"process died: {work.death or f'{run.unseen_deaths} times, unseen'}"
+        run.unseen_deaths = 0
         return last
     run.attempts.pop()
     return None
+
+
+def unreadable(fields: dict[str, bytes]) -> str | None:
+    """Why not even to try to read the event: it has killed too many processes before any run could start."""
+    deaths = int(fields.get("deaths", 0))
+    if deaths < IDLE_DEATHS or any(run.state == "running" for run in runs_of(fields).values()):
+        return None
+    cause = fields.get("death", b"").decode() or "unseen"
+    return f"{deaths} processes died before an action could run on it, the last one: {cause}"

@@ -1,16 +1,18 @@
 -- Ends an owner's leases after its process died or was stopped, and enqueues each of its events alone. Atomic.
--- KEYS  1 the owner's lease key · 2 RQ queue · 3 RQ's set of queues
+-- KEYS  1 the owner's lease key · 2 RQ queue · 3 RQ's set of queues · 4 RQ's schedule
 -- ARGV  1 token · 2 prefix of event keys · 3 prefix of RQ job keys · 4 queue name · 5 time (ISO 8601)
---       6 why the process died, or '' when it was stopped on purpose
+--       6 why the process died, or '' when it was stopped on purpose · 7 in how many s to run them, or 0 for now
 --       then for each event: id, job id, job data, job description
 -- Gives the ids that were enqueued.
 local released = {}
+local wait = tonumber(ARGV[7])
 redis.call('DEL', KEYS[1])
-for i = 7, #ARGV, 4 do
+for i = 8, #ARGV, 4 do
   local key = ARGV[2] .. ARGV[i]
   local now = redis.call('HMGET', key, 'state', 'lease')
   local state, lease = now[1], now[2]
-  if state and state ~= 'done' and state ~= 'dead' and (not lease or lease == ARGV[1]) then
+  -- one without a lease that is not queued has a job of its own
+  if lease == ARGV[1] or (not lease and state == 'queued') then
     if lease then
       redis.call('HDEL', key, 'lease')
       redis.call('HSET', key, 'state', 'queued')
@@ -20,9 +22,14 @@ for i = 7, #ARGV, 4 do
       end
     end
     redis.call('HSET', ARGV[3] .. ARGV[i + 1], 'created_at', ARGV[5], 'enqueued_at', ARGV[5], 'data', ARGV[i + 2],
-      'description', ARGV[i + 3], 'origin', ARGV[4], 'status', 'queued', 'timeout', -1, 'result_ttl', 0)
+      'description', ARGV[i + 3], 'origin', ARGV[4], 'status', wait > 0 and 'scheduled' or 'queued', 'timeout', -1,
+      'result_ttl', 0)
     redis.call('SADD', KEYS[3], KEYS[2])
-    redis.call('RPUSH', KEYS[2], ARGV[i + 1])
+    if wait > 0 then
+      redis.call('ZADD', KEYS[4], redis.call('TIME')[1] + wait, ARGV[i + 1])
+    else
+      redis.call('RPUSH', KEYS[2], ARGV[i + 1])
+    end
     released[#released + 1] = ARGV[i]
   end
 end

@@ -3,8 +3,9 @@
 -- fifteen minutes, and only after a job has been stuck for one.
 -- KEYS  1 lock · 2 RQ queue · 3 RQ's intermediate list · 4 RQ's started jobs · 5 RQ's schedule
 --       6 when a stuck job was first seen · 7 index of events · 8 dead letters · 9 events by when they may be purged
+--       10 the grace after an outage · 11 RQ's set of workers · 12 RQ's set of this queue's workers
 -- ARGV  1 prefix of RQ keys · 2 prefix of event keys · 3 ms between ticks · 4 ms after which a job is stuck
---       5 how many to do of each kind, at the most
+--       5 how many to do of each kind, at the most · 6 ms without a tick that mean an outage · 7 grace in ms
 -- Gives {due jobs enqueued, jobs of dead workers enqueued, events purged}, or nil when another worker was just here.
 if not redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[3]) then
   return nil
@@ -13,6 +14,14 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local now_ms = math.floor(now * 1000)
 local most = tonumber(ARGV[5])
+
+-- While Redis was away nobody could keep anything alive, and every lease and every started job may have run
+-- out though its owner lives: it gets the time to say so.
+local last = redis.call('GETSET', KEYS[1] .. ':last', now_ms)
+if last and now_ms - tonumber(last) > tonumber(ARGV[6]) then
+  redis.call('SET', KEYS[10], 1, 'PX', ARGV[7])
+end
+local in_grace = redis.call('EXISTS', KEYS[10]) == 1
 
 local function enqueue(job)
   local key = ARGV[1] .. 'job:' .. job
@@ -35,7 +44,7 @@ local started = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
   started[string.match(member, '^(.*):[^:]*$') or member] = true
 end
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(' .. now, 'LIMIT', 0, most)) do
+for _, member in ipairs(in_grace and {} or redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, most)) do
   local job = string.match(member, '^(.*):[^:]*$') or member
   redis.call('ZREM', KEYS[4], member)
   redis.call('DEL', ARGV[1] .. 'execution:' .. member, ARGV[1] .. 'executions:' .. job)
@@ -60,6 +69,13 @@ end
 for _, job in ipairs(redis.call('HKEYS', KEYS[6])) do
   if not waiting[job] then
     redis.call('HDEL', KEYS[6], job)
+  end
+end
+
+for _, worker in ipairs(redis.call('SMEMBERS', KEYS[12])) do
+  if redis.call('EXISTS', worker) == 0 then -- it died without signing off
+    redis.call('SREM', KEYS[11], worker)
+    redis.call('SREM', KEYS[12], worker)
   end
 end
 

@@ -1,0 +1,245 @@
+"""Groups that outlive their slice, and the ways in which a process, a job or Redis can go away under them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Pipeline
+
+LONG = """
+    import asyncio
+
+    @action(misskey.Mention)
+    async def long(event, ctx):
+        tell(f"start {ctx.event_id}")
+        await asyncio.sleep(SECONDS)
+        tell(f"end {ctx.event_id}")
+
+    @action(misskey.Note)
+    async def quick(event, ctx):
+        tell(f"quick {ctx.event_id}")
+"""
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that it forked and that still live."""
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return [int(child) for child in children.read().split()]
+
+
+@pytest.mark.parametrize("options", [[], ["--no-fork"]])
+async def test_several_long_groups_at_once_each_run_once(pipeline: Pipeline, options: list[str]) -> None:
+    """Longer than a lease, beside each other and beside quick ones, and RQ is left with nothing of them."""
+    pipeline.plugin("both", LONG.replace("SECONDS", "13"))
+    pipeline.start_receiver()
+    worker = pipeline.start_worker(*options)
+    events = []
+    for number in range(3):  # a group of its own each, as the worker takes it at once
+        events.append((await pipeline.post("misskey", "mention", number)).body["id"])
+        pipeline.wait_for(lambda n=number: len(pipeline.told()) == n + 1, "the start")
+    quick = await pipeline.post_many("note", 3)
+
+    pipeline.wait_until_finished(6)
+
+    expected = [f"{what} {event_id}" for what in ("start", "end") for event_id in events]
+    expected += [f"quick {event_id}" for event_id in quick]
+    assert Counter(pipeline.told()) == dict.fromkeys(expected, 1)
+    assert pipeline.states() == {"done": 6}
+    assert worker.stop() == 0
+    left = {key.decode() for key in pipeline.store.redis.scan_iter("rq:*")}
+    assert {key for key in left if not key.startswith("rq:worker")} == {"rq:queues"}
+
+
+async def test_a_long_group_is_found_although_a_quick_one_ended_beside_it(pipeline: Pipeline) -> None:
+    """kill -9 of the worker and the long child: the end of the quick group took nothing of the long one's."""
+    pipeline.plugin("both", LONG.replace("SECONDS", "60 if not ctx.settings.get('quick') else 0"))
+    pipeline.start_receiver()
+    worker = pipeline.start_worker()
+    event_id = (await pipeline.post("misskey", "mention")).body["id"]
+    pipeline.wait_for(lambda: len(pipeline.told()) == 1, "the start")
+    await pipeline.post("misskey", "note")
+    pipeline.wait_for(lambda: len(pipeline.told()) == 2, "the quick run")
+
+    for pid in (worker.pid, *children_of(worker.pid)):
+        os.kill(pid, signal.SIGKILL)
+    worker.wait()
+    config = pipeline.folder / "hookline.toml"
+    config.write_text(config.read_text() + "\n[plugins.both]\nquick = true\n")
+    pipeline.start_worker()
+    pipeline.wait_until_finished(2)
+
+    assert pipeline.told().count(f"start {event_id}") == 2
+    assert pipeline.states() == {"done": 2}
+
+
+async def test_a_run_is_not_blamed_for_the_death_that_its_sibling_caused(pipeline: Pipeline) -> None:
+    """Of two actions on one event the first succeeds and the second crashes, at once."""
+    pipeline.plugin(
+        "pair",
+        """
+        import os, signal
+
+        @action(misskey.Note, attempts=1)
+        async def good(event):
+            tell("good")
+
+        @action(misskey.Note, attempts=2)
+        async def worse(event):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        """,
+    )
+    pipeline.start_receiver()
+    pipeline.start_worker()
+    event_id = (await pipeline.post("misskey", "note")).body["id"]
+    pipeline.wait_until_finished(1)
+
+    runs = pipeline.runs(event_id)
+    assert (runs["pair.good"].state, runs["pair.worse"].state) == ("done", "dead")
+    assert len(runs["pair.worse"].attempts) == 2
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "error"),
+    [
+        ("asyncio.current_task().cancel()\n    await asyncio.sleep(0)", "CancelledError"),
+        ("asyncio.get_running_loop().stop()\n    await asyncio.sleep(1)", "Event loop stopped"),
+        ("asyncio.ensure_future(leave())\n    await asyncio.sleep(1)", "SystemExit"),
+    ],
+)
+async def test_sabotage_of_the_event_loop_ends_as_a_dead_letter(
+    pipeline: Pipeline, sabotage: str, error: str
+) -> None:
+    """It is found like a crash, and its siblings are done."""
+    code = f"""
+import asyncio
+
+async def leave():
+    raise SystemExit(5)
+
+@action(misskey.Mention, attempts=2)
+async def sabotage(event):
+    {sabotage}
+
+@action(misskey.Note)
+async def sibling(event, ctx):
+    tell(ctx.event_id)
+"""
+    pipeline.plugin("bad", code)
+    pipeline.start_receiver()
+    notes = await pipeline.post_many("note", 5)
+    mention = (await pipeline.post("misskey", "mention")).body["id"]
+    pipeline.enqueue_together([*notes, mention])
+    worker = pipeline.start_worker()
+
+    pipeline.wait_until_finished(6)
+
+    assert pipeline.states() == {"done": 5, "dead": 1}
+    run = pipeline.runs(mention)["bad.sabotage"]
+    assert len(run.attempts) == 2
+    assert error in (run.error or "")
+    assert worker.exit_status is None
+
+
+@pytest.mark.parametrize("options", [[], ["--no-fork"]])
+async def test_restarts_are_not_held_against_a_run(pipeline: Pipeline, options: list[str]) -> None:
+    """However many, with a run of a single attempt that they cut short each time."""
+    pipeline.configure("shutdown_seconds = 0.2")
+    pipeline.plugin(
+        "slow",
+        """
+        import asyncio
+
+        @action(misskey.Note, attempts=1)
+        async def slow(event, ctx):
+            tell(f"attempt {ctx.attempt}")
+            await asyncio.sleep(0 if ctx.settings.get("quick") else 60)
+        """,
+    )
+    pipeline.start_receiver()
+    await pipeline.post("misskey", "note")
+    for restart in range(5):
+        worker = pipeline.start_worker(*options)
+        pipeline.wait_for(lambda n=restart: len(pipeline.told()) == n + 1, "the run")
+        assert worker.stop() == 0
+    config = pipeline.folder / "hookline.toml"
+    config.write_text(config.read_text() + "\n[plugins.slow]\nquick = true\n")
+    pipeline.start_worker(*options)
+    pipeline.wait_until_finished(1)
+
+    assert pipeline.told() == ["attempt 1"] * 6
+    assert pipeline.states() == {"done": 1}
+
+
+async def test_an_event_that_kills_whoever_reads_it_ends_as_a_dead_letter(pipeline: Pipeline) -> None:
+    """Before any action of its could start: its condition crashes."""
+    pipeline.plugin(
+        "bad",
+        """
+        import os
+
+        @action(misskey.Note, when=lambda event: os.abort())
+        def never(event):
+            tell("never")
+        """,
+    )
+    pipeline.start_receiver()
+    pipeline.start_worker()
+    event_id = (await pipeline.post("misskey", "note")).body["id"]
+    pipeline.wait_until_finished(1)
+
+    error = pipeline.store.fields(event_id)["error"].decode()
+    assert error == "5 processes died before an action could run on it, the last one: signal 6 (Aborted)"
+
+
+async def test_an_outage_of_redis_longer_than_a_lease_repeats_nothing(pipeline: Pipeline) -> None:
+    """The runs go on meanwhile, and say so as soon as it is back."""
+    pipeline.plugin("both", LONG.replace("SECONDS", "16"))
+    pipeline.start_receiver()
+    pipeline.start_worker()
+    worker = pipeline.start_worker()
+    events = await pipeline.post_many("mention", 4)
+    pipeline.wait_for(lambda: len(pipeline.told()) == 4, "the start")
+
+    assert pipeline.redis.pid is not None
+    os.kill(pipeline.redis.pid, signal.SIGSTOP)
+    try:
+        pipeline.wait_for(lambda: len(pipeline.told()) == 8, "the end, without Redis")
+    finally:
+        os.kill(pipeline.redis.pid, signal.SIGCONT)
+    pipeline.wait_until_finished(4)
+
+    expected = [f"{what} {event_id}" for what in ("start", "end") for event_id in events]
+    assert Counter(pipeline.told()) == dict.fromkeys(expected, 1)
+    assert worker.exit_status is None
+
+
+async def test_a_job_that_is_none_of_ours_is_thrown_away_and_said(pipeline: Pipeline) -> None:
+    """Not called: whoever can write to the queue must not be able to run code. And the worker lives."""
+    pipeline.plugin("both", LONG.replace("SECONDS", "0"))
+    pipeline.start_receiver()
+    redis = pipeline.store.redis
+    harm = pipeline.folder / "harm"
+    for number, data in enumerate(
+        [
+            f'["os.system", null, ["touch {harm}"], {{}}]',
+            '["hookline_worker.jobs.process", null, [7], {}]',
+            '["hookline_worker.jobs.process", null, [], {}]',
+            "not JSON",
+        ]
+    ):
+        redis.hset(f"rq:job:j{number}", mapping={"data": data, "origin": "hookline", "status": "queued"})
+        redis.rpush("rq:queue:hookline", f"j{number}")
+    await pipeline.post("misskey", "note")
+    worker = pipeline.start_worker()
+    pipeline.wait_until_finished(1)
+
+    assert not harm.exists()
+    assert pipeline.log_text().count("a job that is none of ours is thrown away") == 4
+    assert worker.exit_status is None
+    assert redis.llen("rq:queue:hookline:intermediate") == 0
