@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/hookline demo $(ARGS)
 
 test: .venv/installed
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 4 $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check
