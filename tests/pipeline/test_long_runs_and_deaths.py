@@ -243,3 +243,32 @@ async def test_a_job_that_is_none_of_ours_is_thrown_away_and_said(pipeline: Pipe
     assert pipeline.log_text().count("a job that is none of ours is thrown away") == 4
     assert worker.exit_status is None
     assert redis.llen("rq:queue:hookline:intermediate") == 0
+
+
+async def test_a_retry_outlives_the_child_that_dies_before_it_could_look_at_it(pipeline: Pipeline) -> None:
+    """Its scheduled job was used up to start that child, and nothing else names the event."""
+    pipeline.plugin(
+        "retried",
+        """
+        @action(misskey.Note)
+        def retried(event, ctx):
+            tell(f"attempt {ctx.attempt}")
+            if ctx.attempt == 1:
+                raise Retry("soon", after=0.1)
+        """,
+    )
+    pipeline.start_receiver()
+    worker = pipeline.start_worker()
+    event_id = (await pipeline.post("misskey", "note")).body["id"]
+    pipeline.wait_for(lambda: pipeline.told() == ["attempt 1"], "the first attempt")
+    pipeline.wait_for(lambda: pipeline.state(event_id) == "retrying", "its record")
+    worker.stop()
+    # as it is when the retry has been popped and its child dies at once
+    redis = pipeline.store.redis
+    redis.delete("rq:scheduled:hookline", *redis.scan_iter("rq:job:*"))
+    pipeline.store.release("token of the dead child", [event_id], death="signal 9 (Killed)")
+    pipeline.start_worker()
+    pipeline.wait_until_finished(1)
+
+    assert pipeline.told() == ["attempt 1", "attempt 2"]
+    assert pipeline.states() == {"done": 1}

@@ -261,14 +261,14 @@ async def test_the_start_of_a_job_counts_by_redis_s_clock(store: Store, redis_ur
     assert abs(store.redis.zscore(KEYS.started, "job:a") - time.time() - 10) < 2
 
 
-async def test_what_a_dead_owner_had_not_touched_is_left_to_its_own_job(store: Store, redis_url: str) -> None:
-    """An event that waits for its retry has a job of its own; one that is queued may have had only this."""
-    queued, retrying = await stored(redis_url, 2)
-    take(store, "b", [retrying])
+async def test_what_a_dead_owner_had_not_taken_is_enqueued_too(store: Store, redis_url: str) -> None:
+    """The job that ends may have been the only one: also for an event that waits for its retry."""
+    queued, retrying, others = await stored(redis_url, 3)
+    take(store, "b", [retrying, others])
     store.record("b", [Change(retrying, {}, "retrying")])
 
-    assert store.release("a", [queued, retrying], in_seconds=5) == [queued]
-    assert store.redis.zcard(KEYS.scheduled) == 1
+    assert store.release("a", [queued, retrying, others], in_seconds=5) == [queued, retrying]
+    assert store.redis.zcard(KEYS.scheduled) == 2
 
 
 def test_workers_that_died_without_signing_off_are_forgotten(store: Store) -> None:

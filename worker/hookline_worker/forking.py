@@ -6,6 +6,7 @@ own leases alive, and the parent looks after it between jobs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ from rq.job import Job
 from hookline.connections import is_unavailable
 from hookline_worker.children import Child, wait_for_exit
 from hookline_worker.recorder import EXIT_BLOCKED, LEASE_SECONDS
-from hookline_worker.rq_worker import POLL_SECONDS, RECONNECT_SECONDS, HooklineWorker, event_ids
+from hookline_worker.rq_worker import RECONNECT_SECONDS, HooklineWorker, event_ids
 
 FROZEN_TICKS = 5
 """A child whose leases have been gone for so many looks in a row is killed: its interpreter stands still."""
@@ -61,7 +62,8 @@ class ForkingWorker(HooklineWorker):
             if not is_unavailable(error):
                 log.exception("a job could not be ended", job=job.id)
         finally:
-            sys.stdout.flush()  # what the actions printed
+            with contextlib.suppress(Exception):  # nobody may be reading it any more
+                sys.stdout.flush()  # what the actions printed
             os._exit(status)
 
     def setup_work_horse_signals(self) -> None:
@@ -113,13 +115,10 @@ class ForkingWorker(HooklineWorker):
         )
 
     def _finish_groups(self) -> None:
-        stopping_since = time.monotonic()
-        while self._children:
-            if time.monotonic() - stopping_since >= self._settings.shutdown_seconds:
-                self._hand_over()
-                return
-            wait_for_exit(self._children, POLL_SECONDS)
+        while self._children and not self._patience_is_over():
+            wait_for_exit(self._children, 0.1)
             self._try_looking_after_groups()
+        self._hand_over()
 
     def _try_looking_after_groups(self) -> None:
         try:

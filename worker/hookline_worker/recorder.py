@@ -86,9 +86,11 @@ class Recorder:
             if record.due_seconds is not None:
                 by_due[record.due_seconds].append(record.change.event_id)
         jobs = [job(ids, due_seconds=due) for due, ids in by_due.items()]
-        lost = self._patiently(lambda: self._store.record(self._token, [r.change for r in records], jobs))
-        if lost:
-            self.lost.update(lost)
+        lost, tries = self._patiently(
+            lambda: self._store.record(self._token, [r.change for r in records], jobs)
+        )
+        self.lost.update(lost)
+        if lost and tries == 1:  # a try whose answer was lost may have done it, and released them
             log.warning("another worker has taken these events over; not recorded here", event_ids=lost)
 
     def _work(self) -> None:
@@ -129,17 +131,18 @@ class Recorder:
             lambda: self._store.keep(self._token, int(LEASE_SECONDS * 1000), self._execution, until_seconds)
         )
 
-    def _patiently(self, call: Callable[[], T]) -> T:
-        said = False
+    def _patiently(self, call: Callable[[], T]) -> tuple[T, int]:
+        """What `call` gives, and in how many tries."""
         since = time.monotonic()
+        tries = 0
         while True:
+            tries += 1
             try:
-                return call()
+                return call(), tries
             except Exception as error:
                 is_orphan = os.getppid() != self._parent and time.monotonic() - since > ORPHAN_SECONDS
                 if is_orphan or not is_unavailable(error):
                     raise
-                if not said:
+                if tries == 1:
                     log.warning("redis is away; the ledger is written when it is back", error=str(error))
-                    said = True
                 time.sleep(RECONNECT_SECONDS)

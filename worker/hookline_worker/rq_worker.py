@@ -11,6 +11,7 @@ import secrets
 import socket
 import sys
 import time
+from abc import abstractmethod
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from rq.job import Job
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import WorkerStatus
 
+from hookline import queue
 from hookline.connections import is_unavailable
 from hookline.queue import FUNCTION, JOB_PREFIX
 from hookline.settings import Settings
@@ -35,6 +37,8 @@ HEARTBEAT_SECONDS = 5.0
 RECONNECT_SECONDS = 1.0
 FAILED_JOB_SECONDS = 5
 """After how long a job that failed (Redis was away, or a mistake of ours) is tried again."""
+SAME_SIGNAL_SECONDS = 1.0
+"""Ctrl-C reaches a worker twice, from the terminal and from its supervisor."""
 SIGN_OF_LIFE_SECONDS = 15
 """A worker that gives none for a minute longer than this is forgotten by `rq info`."""
 
@@ -72,6 +76,8 @@ class HooklineWorker(Worker):
         self._store, self._dispatcher, self._settings = store, dispatcher, settings.worker
         self._next_heartbeat = 0.0
         self._next_tick = 0.0
+        self._stop_requested_at = 0.0
+        self._in_a_hurry = False
 
     def work(self, *_: Any, **__: Any) -> bool:
         """Work until SIGTERM or SIGINT, through any absence of Redis."""
@@ -143,29 +149,40 @@ class HooklineWorker(Worker):
             log.warning("jobs of workers that died are enqueued again", jobs=done[1])
         return True
 
+    @abstractmethod
     def _has_room(self) -> bool:
-        raise NotImplementedError
+        """Whether another group may start."""
 
+    @abstractmethod
     def _wait_for_any(self, seconds: float) -> None:
-        raise NotImplementedError
+        """Wait until a group has ended, for so long at the most."""
 
+    @abstractmethod
     def _look_after_groups(self) -> None:
-        raise NotImplementedError
+        """See to the groups that have ended."""
 
+    @abstractmethod
     def _finish_groups(self) -> None:
-        raise NotImplementedError
+        """Wait for the groups under way, for as long as `_patience_is_over` says no."""
 
     def request_stop(self, signum: int, frame: object) -> None:
-        """Take no further job. Never raises: a job just popped would be left between two lists (rq#2236)."""
-        if self._stop_requested:
-            log.warning("asked to stop a second time: handing over what is under way")
-            self._settings = self._settings.model_copy(update={"shutdown_seconds": 0.0})
-            return
-        log.info("worker is stopping", worker=self.name)
-        self._stop_requested = True
+        """Take no further job; asked again, hand over what is under way at once.
+
+        It never raises: a job just popped would be left between two lists (rq#2236).
+        """
+        now = time.monotonic()
+        if not self._stop_requested:
+            self._stop_requested, self._stop_requested_at = True, now
+        elif now - self._stop_requested_at > SAME_SIGNAL_SECONDS:
+            self._in_a_hurry = True
+
+    def _patience_is_over(self) -> bool:
+        seconds = time.monotonic() - self._stop_requested_at
+        return self._in_a_hurry or seconds >= self._settings.shutdown_seconds
 
     def teardown(self) -> None:
         """Wait for what is under way, hand over what outlasts our patience, and sign off."""
+        log.info("worker is stopping", worker=self.name)
         self._finish_groups()
         try:
             self.register_death()  # type: ignore[no-untyped-call]
@@ -180,7 +197,7 @@ class HooklineWorker(Worker):
 
     def register_birth(self) -> None:
         """Sign on; again, after Redis was away, under the same name."""
-        self.connection.delete(self.key)
+        self.connection.hset(self.key, "death", queue.iso())  # else RQ takes it for another worker's name
         super().register_birth()  # type: ignore[no-untyped-call]
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +65,7 @@ class ThreadWorker(HooklineWorker):
         self._groups = [group for group in self._groups if group.thread.is_alive()]
 
     def _finish_groups(self) -> None:
-        stopping_since = time.monotonic()
-        while self._groups and time.monotonic() - stopping_since < self._settings.shutdown_seconds:
+        while self._groups and not self._patience_is_over():
             self._groups[0].thread.join(0.1)
             self._look_after_groups()
         self.hand_over([(group.job, group.execution) for group in self._groups])

@@ -45,7 +45,7 @@ while i <= #ARGV do
   if due > 0 then
     redis.call('ZADD', KEYS[5], due, id)
   else
-    redis.call('RPUSH', KEYS[4], id)
+    redis.call('LPUSH', KEYS[4], id) -- it has waited once already
   end
   i = i + 4
 end

@@ -11,8 +11,8 @@ for i = 8, #ARGV, 4 do
   local key = ARGV[2] .. ARGV[i]
   local now = redis.call('HMGET', key, 'state', 'lease')
   local state, lease = now[1], now[2]
-  -- one without a lease that is not queued has a job of its own
-  if lease == ARGV[1] or (not lease and state == 'queued') then
+  -- one that nobody has may have had no job but the one that ends here, in whatever state it waits
+  if state and state ~= 'done' and state ~= 'dead' and (not lease or lease == ARGV[1]) then
     if lease then
       redis.call('HDEL', key, 'lease')
       redis.call('HSET', key, 'state', 'queued')
@@ -28,7 +28,7 @@ for i = 8, #ARGV, 4 do
     if wait > 0 then
       redis.call('ZADD', KEYS[4], redis.call('TIME')[1] + wait, ARGV[i + 1])
     else
-      redis.call('RPUSH', KEYS[2], ARGV[i + 1])
+      redis.call('LPUSH', KEYS[2], ARGV[i + 1]) -- it has waited once already
     end
     released[#released + 1] = ARGV[i]
   end

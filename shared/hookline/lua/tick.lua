@@ -23,20 +23,20 @@ if last and now_ms - tonumber(last) > tonumber(ARGV[6]) then
 end
 local in_grace = redis.call('EXISTS', KEYS[10]) == 1
 
-local function enqueue(job)
+local function enqueue(job, push)
   local key = ARGV[1] .. 'job:' .. job
   if redis.call('EXISTS', key) == 0 then
     return 0
   end
   redis.call('HSET', key, 'status', 'queued')
-  redis.call('RPUSH', KEYS[2], job)
+  redis.call(push, KEYS[2], job)
   return 1
 end
 
 local due = 0
 for _, job in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, most)) do
   redis.call('ZREM', KEYS[5], job)
-  due = due + enqueue(job)
+  due = due + enqueue(job, 'RPUSH')
 end
 
 local recovered = 0
@@ -49,7 +49,7 @@ for _, member in ipairs(in_grace and {} or redis.call('ZRANGEBYSCORE', KEYS[4], 
   redis.call('ZREM', KEYS[4], member)
   redis.call('DEL', ARGV[1] .. 'execution:' .. member, ARGV[1] .. 'executions:' .. job)
   redis.call('LREM', KEYS[3], 1, job)
-  recovered = recovered + enqueue(job)
+  recovered = recovered + enqueue(job, 'LPUSH') -- it has waited once already
 end
 
 local waiting = {}
@@ -61,7 +61,7 @@ for _, job in ipairs(redis.call('LRANGE', KEYS[3], 0, most)) do
       redis.call('HSET', KEYS[6], job, now_ms)
     elseif now_ms - tonumber(first_seen) >= tonumber(ARGV[4]) then
       redis.call('LREM', KEYS[3], 1, job)
-      recovered = recovered + enqueue(job)
+      recovered = recovered + enqueue(job, 'LPUSH') -- it has waited once already
       waiting[job] = nil
     end
   end

@@ -11,7 +11,6 @@ import pytest
 
 if TYPE_CHECKING:
     from conftest import Stack
-
     from hookline.senders import Outgoing
 
 pytestmark = pytest.mark.docker
