@@ -103,4 +103,6 @@ def _body(body: bytes) -> RenderableType:
         text = text.encode("utf-8", "backslashreplace").decode()
     except (ValueError, RecursionError):
         return Text(text[:BODY_CHARACTERS])
-    return Syntax(text[:BODY_CHARACTERS], "json", word_wrap=True, background_color="default")
+    return Syntax(
+        text[:BODY_CHARACTERS], "json", theme="ansi_dark", word_wrap=True, background_color="default"
+    )

@@ -17,11 +17,14 @@ _KNOWN = ("timestamp", "level", "event", "process", "pid", "logger", "exception"
 
 def event_line(seen: Seen) -> Text:
     """`12:00:01  misskey.mention  done  hello.greet ok 3 ms`."""
-    line = Text(local(seen.received_at_ms)[11:], style="dim")
+    line = Text()
+    line.append(local(seen.received_at_ms)[11:], style="dim")
     line.append(f"  {seen.id[-6:]}  ", style="dim")
     line.append(f"{seen.type or seen.source:<32}", style="bold")
     line.append(f" {seen.state:<9}", style=STATE_STYLES.get(seen.state, ""))
     line.append(seen.error or ", ".join(run_words(run) for run in seen.runs.values()))
+    if seen.state == "done" and not seen.runs:
+        line.append("no action wanted it", style="dim")
     return line
 
 
