@@ -44,6 +44,8 @@ STUCK_MS = 4_000
 TICK_MOST = 500
 OUTAGE_MS = 3_000
 GRACE_MS = 5_000
+STARTED_LONGER_MS = 250
+"""By how much RQ's entry of a started job outlives the lease, so that with the job one gets its events."""
 
 
 def _script(name: str) -> str:
@@ -141,12 +143,21 @@ class Store:
         """
         now, *answers = self._take(
             keys=[LEASE_PREFIX + token, self._keys.started, GRACE_KEY],
-            args=[token, lease_ms, EVENT_PREFIX, LEASE_PREFIX, execution, *event_ids],
+            args=[
+                token,
+                lease_ms,
+                EVENT_PREFIX,
+                LEASE_PREFIX,
+                execution,
+                lease_ms + STARTED_LONGER_MS,
+                *event_ids,
+            ],
         )
         return int(now), [_taken(answer) for answer in answers]
 
-    def keep(self, token: str, lease_ms: int, execution: str, until_seconds: float) -> None:
-        """Keep this owner's leases alive for so long from now, and its RQ execution until then."""
+    def keep(self, token: str, lease_ms: int, execution: str, now_ms: int) -> None:
+        """Keep this owner's leases and its RQ execution alive for so long; `now_ms` is Redis's time."""
+        until_seconds = (now_ms + lease_ms + STARTED_LONGER_MS) / 1000
         with self.redis.pipeline(transaction=False) as pipeline:
             pipeline.set(LEASE_PREFIX + token, 1, px=lease_ms)
             pipeline.zadd(self._keys.started, {execution: until_seconds}, xx=True)

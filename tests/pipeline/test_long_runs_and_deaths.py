@@ -272,3 +272,65 @@ async def test_a_retry_outlives_the_child_that_dies_before_it_could_look_at_it(p
 
     assert pipeline.told() == ["attempt 1", "attempt 2"]
     assert pipeline.states() == {"done": 1}
+
+
+async def test_a_busy_worker_is_not_taken_for_an_outage(pipeline: Pipeline) -> None:
+    """With slices longer than an outage: slow groups keep coming, and what a dead worker had is found."""
+    pipeline.configure("slice_seconds = 4")
+    pipeline.plugin(
+        "slow",
+        """
+        import asyncio
+
+        @action(misskey.Mention)
+        async def lost(event, ctx):
+            tell("lost")
+            await asyncio.sleep(0 if ctx.settings.get("quick") else 60)
+
+        @action(misskey.Note)
+        async def slow(event):
+            await asyncio.sleep(3.8)
+        """,
+    )
+    pipeline.start_receiver()
+    worker = pipeline.start_worker()
+    await pipeline.post("misskey", "mention")
+    pipeline.wait_for(lambda: pipeline.told() == ["lost"], "the run")
+    for pid in (worker.pid, *children_of(worker.pid)):
+        os.kill(pid, signal.SIGKILL)
+    worker.wait()
+    config = pipeline.folder / "hookline.toml"
+    config.write_text(config.read_text() + "\n[plugins.slow]\nquick = true\n")
+    for number in range(8):  # a group of its own each: more than half a minute of work
+        await pipeline.post("misskey", "note", number)
+    pipeline.start_worker()
+
+    pipeline.wait_for(lambda: pipeline.told() == ["lost", "lost"], "its second start", seconds=25)
+
+
+async def test_an_owner_that_was_out_of_touch_takes_nothing_with_it(pipeline: Pipeline) -> None:
+    """It wakes and ends while another has its event; when that one dies too, the event is still found."""
+    pipeline.plugin("both", LONG.replace("SECONDS", "14 if not ctx.settings.get('quick') else 0"))
+    pipeline.start_receiver()
+    first = pipeline.start_worker()
+    event_id = (await pipeline.post("misskey", "mention")).body["id"]
+    start = f"start {event_id}"
+    pipeline.wait_for(lambda: pipeline.told() == [start], "the first start")
+    frozen = [first.pid, *children_of(first.pid)]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    second = pipeline.start_worker()
+    pipeline.wait_for(lambda: pipeline.told() == [start] * 2, "the second start")
+    for pid in frozen:
+        os.kill(pid, signal.SIGCONT)
+    pipeline.wait_for(lambda: not children_of(first.pid), "the end of the first child")
+    first.stop()
+    for pid in (second.pid, *children_of(second.pid)):
+        os.kill(pid, signal.SIGKILL)
+    second.wait()
+    config = pipeline.folder / "hookline.toml"
+    config.write_text(config.read_text() + "\n[plugins.both]\nquick = true\n")
+    pipeline.start_worker()
+    pipeline.wait_until_finished(1)
+
+    assert pipeline.states() == {"done": 1}

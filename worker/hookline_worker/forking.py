@@ -48,7 +48,9 @@ class ForkingWorker(HooklineWorker):
         self._horse_pid, pid = 0, self._horse_pid
         child = Child(pid, job, execution, time.monotonic())
         self._children.append(child)
-        wait_for_exit([child], self._settings.slice_seconds)
+        self._wait_a_slice(
+            lambda seconds: wait_for_exit([child], seconds), lambda: child.exit_code is not None
+        )
         if child.exit_code is not None:
             self._look_after_groups()
 

@@ -126,10 +126,8 @@ class Recorder:
         if culprit is not None:
             log.critical("an action blocks the event loop, so its process ends", action=culprit)
             os._exit(EXIT_BLOCKED)
-        until_seconds = self._now_ms() / 1000 + LEASE_SECONDS
-        self._patiently(
-            lambda: self._store.keep(self._token, int(LEASE_SECONDS * 1000), self._execution, until_seconds)
-        )
+        lease_ms = int(LEASE_SECONDS * 1000)
+        self._patiently(lambda: self._store.keep(self._token, lease_ms, self._execution, self._now_ms()))
 
     def _patiently(self, call: Callable[[], T]) -> tuple[T, int]:
         """What `call` gives, and in how many tries."""

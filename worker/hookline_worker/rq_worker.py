@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -126,18 +127,28 @@ class HooklineWorker(Worker):
             if job.func_name != FUNCTION or not event_ids(job):
                 raise ValueError(f"it calls {job.func_name}{tuple(job.args)!r}")
         except NoSuchJobError:  # it was done while it was in the queue a second time
-            self.connection.lrem(queue.intermediate_queue_key, 1, job_id)
+            self._discard(job_id)
             return None
         except Exception as error:
             if is_unavailable(error):
                 raise
             log.error("a job that is none of ours is thrown away", job=job_id, error=str(error))
-            with self.connection.pipeline() as pipeline:
-                pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
-                pipeline.delete(JOB_PREFIX + job_id)
-                pipeline.execute()
+            self._discard(job_id)
             return None
         return job
+
+    def _discard(self, job_id: str) -> None:
+        with self.connection.pipeline() as pipeline:
+            pipeline.lrem(self.queues[0].intermediate_queue_key, 1, job_id)
+            pipeline.delete(JOB_PREFIX + job_id)
+            pipeline.execute()
+
+    def _wait_a_slice(self, wait: Callable[[float], None], is_over: Callable[[], bool]) -> None:
+        """Wait for a group for a slice. Meanwhile the ticks go on: a gap would pass for an outage."""
+        until = time.monotonic() + self._settings.slice_seconds
+        while not is_over() and (left := until - time.monotonic()) > 0:
+            wait(min(left, POLL_SECONDS))
+            self._tick()
 
     def _tick(self) -> bool:
         """Once a second, the work that some worker must do; whether the second was over."""
@@ -197,7 +208,10 @@ class HooklineWorker(Worker):
 
     def register_birth(self) -> None:
         """Sign on; again, after Redis was away, under the same name."""
-        self.connection.hset(self.key, "death", queue.iso())  # else RQ takes it for another worker's name
+        with self.connection.pipeline() as pipeline:  # else RQ takes our own key for another worker's
+            pipeline.hset(self.key, "death", queue.iso())
+            pipeline.expire(self.key, SIGN_OF_LIFE_SECONDS)
+            pipeline.execute()
         super().register_birth()  # type: ignore[no-untyped-call]
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
@@ -246,7 +260,8 @@ class HooklineWorker(Worker):
             return
         error = sys.exc_info()[1]
         blame = "" if error is None or is_unavailable(error) else f"{type(error).__name__}: {error}"
-        self._store.release(execution.id, event_ids(job), death=blame, in_seconds=FAILED_JOB_SECONDS)
+        in_seconds = FAILED_JOB_SECONDS if blame else 0  # what Redis was away for need wait no longer
+        self._store.release(execution.id, event_ids(job), death=blame, in_seconds=in_seconds)
         self.forget(job, execution)
 
     def hand_over(self, unfinished: list[tuple[Job, Execution]]) -> None:

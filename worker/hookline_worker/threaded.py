@@ -44,7 +44,7 @@ class ThreadWorker(HooklineWorker):
         )
         thread.start()
         self._groups.append(_Group(thread, job, execution))
-        thread.join(self._settings.slice_seconds)
+        self._wait_a_slice(thread.join, lambda: not thread.is_alive())
 
     def _perform(self, job: Job, queue: Queue, execution: Execution) -> None:
         try:

@@ -2,14 +2,14 @@
 -- The lease is the owner's token in the event, and it holds while the key of that token lives.
 -- KEYS  1 the owner's lease key · 2 RQ's started jobs · 3 the grace after an outage (see tick.lua)
 -- ARGV  1 token · 2 lease in ms · 3 prefix of event keys · 4 prefix of lease keys · 5 the RQ execution
---       then the ids
+--       6 ms for which that execution counts as alive · then the ids
 -- Gives Redis's time in ms, then for each id: nil when there is nothing to do, the ms for which another owner's
 -- lease holds at the least, or the event's whole hash.
 local time = redis.call('TIME')
 local taken = {time[1] * 1000 + math.floor(time[2] / 1000)}
 local grace = redis.call('PTTL', KEYS[3])
 local any = false
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   local key = ARGV[3] .. ARGV[i]
   local now = redis.call('HMGET', key, 'state', 'lease')
   local state, lease = now[1], now[2]
@@ -27,7 +27,7 @@ for i = 6, #ARGV do
   end
 end
 -- by Redis's clock: RQ wrote the first entry by the worker's, which may be wrong
-redis.call('ZADD', KEYS[2], 'XX', time[1] + ARGV[2] / 1000, ARGV[5])
+redis.call('ZADD', KEYS[2], 'XX', (taken[1] + ARGV[6]) / 1000, ARGV[5])
 if any then
   redis.call('SET', KEYS[1], 1, 'PX', ARGV[2])
 end

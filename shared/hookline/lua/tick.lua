@@ -49,6 +49,13 @@ for _, member in ipairs(in_grace and {} or redis.call('ZRANGEBYSCORE', KEYS[4], 
   redis.call('ZREM', KEYS[4], member)
   redis.call('DEL', ARGV[1] .. 'execution:' .. member, ARGV[1] .. 'executions:' .. job)
   redis.call('LREM', KEYS[3], 1, job)
+  -- Under a new id: an owner that was only out of touch removes the job that it knows when it ends, and the
+  -- next owner may be at it by then.
+  local again = string.match(member, ':([^:]*)$')
+  if again and redis.call('EXISTS', ARGV[1] .. 'job:' .. job) == 1 then
+    redis.call('RENAME', ARGV[1] .. 'job:' .. job, ARGV[1] .. 'job:' .. again)
+    job = again
+  end
   recovered = recovered + enqueue(job, 'LPUSH') -- it has waited once already
 end
 
