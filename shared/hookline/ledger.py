@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 RunState = Literal["running", "retrying", "done", "dead"]
 EventState = Literal["queued", "running", "retrying", "done", "dead"]
-EVENT_STATES: tuple[EventState, ...] = ("queued", "running", "retrying", "done", "dead")
 
 RUN_FIELD = "run:"
 PAST_FIELD = "past:"

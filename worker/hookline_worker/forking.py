@@ -20,8 +20,9 @@ from rq.job import Job
 
 from hookline.connections import is_unavailable
 from hookline_worker.children import Child, wait_for_exit
+from hookline_worker.popping import event_ids
 from hookline_worker.recorder import EXIT_BLOCKED, LEASE_SECONDS
-from hookline_worker.rq_worker import RECONNECT_SECONDS, HooklineWorker, event_ids
+from hookline_worker.rq_worker import RECONNECT_SECONDS, HooklineWorker
 
 FROZEN_TICKS = 5
 """A child whose leases have been gone for so many looks in a row is killed: its interpreter stands still."""

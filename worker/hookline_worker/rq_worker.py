@@ -18,7 +18,6 @@ from typing import Any
 import structlog
 from redis import Redis
 from rq import Queue, Worker
-from rq.exceptions import DequeueTimeout, NoSuchJobError
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job
 from rq.timeouts import BaseDeathPenalty
@@ -26,11 +25,11 @@ from rq.worker import WorkerStatus
 
 from hookline import queue
 from hookline.connections import is_unavailable
-from hookline.queue import FUNCTION, JOB_PREFIX
 from hookline.settings import Settings
 from hookline.store import Store
 from hookline_worker.dispatch import Dispatcher
 from hookline_worker.jobs import Call, current_call
+from hookline_worker.popping import event_ids, next_job
 from hookline_worker.recorder import LEASE_SECONDS
 
 POLL_SECONDS = 1
@@ -110,38 +109,9 @@ class HooklineWorker(Worker):
             if not self._has_room():
                 self._wait_for_any(POLL_SECONDS)
                 continue
-            job = self._next_job()
+            job = next_job(self.queues[0], POLL_SECONDS)
             if job is not None:
                 self.execute_job(job, self.queues[0])
-
-    def _next_job(self) -> Job | None:
-        """The next job, moved to the intermediate list in one step: a pop would lose it with the worker."""
-        queue = self.queues[0]
-        try:
-            moved = Queue.lmove(self.connection, queue.key, POLL_SECONDS)
-        except DequeueTimeout:
-            return None
-        job_id = moved[1].decode()
-        try:
-            job = Job.fetch(job_id, connection=self.connection, serializer=self.serializer)
-            if job.func_name != FUNCTION or not event_ids(job):
-                raise ValueError(f"it calls {job.func_name}{tuple(job.args)!r}")
-        except NoSuchJobError:  # it was done while it was in the queue a second time
-            self._discard(job_id)
-            return None
-        except Exception as error:
-            if is_unavailable(error):
-                raise
-            log.error("a job that is none of ours is thrown away", job=job_id, error=str(error))
-            self._discard(job_id)
-            return None
-        return job
-
-    def _discard(self, job_id: str) -> None:
-        with self.connection.pipeline() as pipeline:
-            pipeline.lrem(self.queues[0].intermediate_queue_key, 1, job_id)
-            pipeline.delete(JOB_PREFIX + job_id)
-            pipeline.execute()
 
     def _wait_a_slice(self, wait: Callable[[float], None], is_over: Callable[[], bool]) -> None:
         """Wait for a group for a slice. Meanwhile the ticks go on: a gap would pass for an outage."""
@@ -289,9 +259,3 @@ class HooklineWorker(Worker):
             pipeline.srem(self.executions_key, execution.composite_key)
             pipeline.execute()
         self.executions.pop(execution.id, None)
-
-
-def event_ids(job: Job) -> list[str]:
-    """The events that a job names."""
-    (ids,) = job.args
-    return [str(event_id) for event_id in ids]

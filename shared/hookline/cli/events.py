@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,13 +18,13 @@ from hookline.cli.times import Since, Until, local, moment_ms
 from hookline.connections import connect
 from hookline.errors import HooklineError
 from hookline.index import Filter, Summary, find
+from hookline.ledger import EventState
 from hookline.settings import load_settings
 from hookline.store import Store
 
-State = Literal["queued", "running", "retrying", "done", "dead"]
 SourceOption = Annotated[str | None, typer.Option(help="Only this source.")]
 TypeOption = Annotated[str | None, typer.Option(help="Only types of this pattern: 'misskey.*'.")]
-StateOption = Annotated[State | None, typer.Option(help="Only events in this state.")]
+StateOption = Annotated[EventState | None, typer.Option(help="Only events in this state.")]
 
 PIPED_WIDTH = 200
 """Columns where there is no terminal: nothing is cut for grep."""
