@@ -63,7 +63,7 @@ def find(store: Store, wanted: Filter) -> Iterator[Summary]:
         if not ids:
             return
         offset += len(ids)
-        for summary in _summaries(store, ids, wanted.action or ""):
+        for summary in summaries(store, ids, wanted.action or ""):
             if wanted.matches(summary) and _within(summary, wanted):
                 yield summary
 
@@ -80,7 +80,8 @@ def _within(summary: Summary, wanted: Filter) -> bool:
     return (since is None or at >= since) and (until is None or at <= until)
 
 
-def _summaries(store: Store, ids: list[str], action: str) -> Iterator[Summary]:
+def summaries(store: Store, ids: list[str], action: str = "") -> Iterator[Summary]:
+    """These events, those left out of which nothing is stored."""
     fields = [*SUMMARY_FIELDS, RUN_FIELD + action]
     with store.redis.pipeline(transaction=False) as pipeline:
         for event_id in ids:

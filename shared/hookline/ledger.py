@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 RunState = Literal["running", "retrying", "done", "dead"]
 EventState = Literal["queued", "running", "retrying", "done", "dead"]
+FINISHED = ("done", "dead")
+"""The states, of runs as of events, after which nothing more happens by itself."""
 
 RUN_FIELD = "run:"
 PAST_FIELD = "past:"
@@ -43,7 +45,7 @@ class Run:
     @property
     def is_final(self) -> bool:
         """Whether the run will not be tried again, except by a replay."""
-        return self.state in ("done", "dead")
+        return self.state in FINISHED
 
     @property
     def error(self) -> str | None:

@@ -49,7 +49,9 @@ STARTED_LONGER_MS = 250
 
 
 def _script(name: str) -> str:
-    return files("hookline").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    """The script of this name, after what all of them share."""
+    folder = files("hookline").joinpath("lua")
+    return "".join(folder.joinpath(f"{each}.lua").read_text(encoding="utf-8") for each in ("job", name))
 
 
 def new_event_id(now_ms: int) -> str:
@@ -238,7 +240,7 @@ class Store:
     def replay(self, event_ids: Sequence[str], action: str = "") -> list[str]:
         """Put finished events back to run again, all their actions or one; gives the ids that will run."""
         replayed: list[str] = []
-        for group in batches(event_ids, queue.GROUP_EVENTS):
+        for group in _batches(event_ids, queue.GROUP_EVENTS):
             job = queue.job(group)
             answer = self._replay(
                 keys=[DEAD_KEY, PURGE_KEY, self._keys.queue, queue.QUEUES_KEY],
@@ -272,7 +274,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def batches(items: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+def _batches(items: Sequence[str], most: int) -> Iterator[Sequence[str]]:
     """The items in their order, in slices of at most so many."""
     for start in range(0, len(items), most):
         yield items[start : start + most]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hookline.ledger import Run, runs_of
+from hookline.ledger import FINISHED, Run, runs_of
 from hookline.store import EVENT_PREFIX, EVENTS_KEY, Store, named, text
 
-FINISHED = ("done", "dead")
 OVERLAP_MS = 1_000
 
 

@@ -21,7 +21,7 @@ from hookline_worker.clients import Clients
 from hookline_worker.plugins import Plugins
 from hookline_worker.policy import Policy
 from hookline_worker.recorder import Record, Recorder
-from hookline_worker.work import Work, interrupted, read, unreadable
+from hookline_worker.work import Work, interrupted, read
 
 BLOCKED_SECONDS = 5.0
 """How long past its time a run may still be unfinished before its event loop counts as blocked."""
@@ -74,8 +74,6 @@ class Group:
     def _start(self, event_id: str, fields: dict[str, bytes]) -> list[Coroutine[Any, Any, None]]:
         """The runs of one event, ready to be awaited; an event without any is settled here."""
         try:
-            if (reason := unreadable(fields)) is not None:
-                raise ParseError(reason)
             work = read(event_id, fields)
         except ParseError as error:
             log.warning("event cannot be parsed; it is a dead letter", event_id=event_id, error=str(error))
@@ -95,9 +93,9 @@ class Group:
             if run.is_final:
                 continue
             action = self._plugins.action(run.action)
-            counted = interrupted(work, run)
-            if counted is not None:
-                self._conclude(work, action, run, Outcome(error=counted.error))
+            reason = interrupted(work, run)
+            if reason is not None:
+                self._conclude(work, action, run, Outcome(error=reason))
             if not run.is_final and (run.state == "running" or self._is_due(run)):
                 yield action, run
 

@@ -36,7 +36,7 @@ POLL_SECONDS = 1
 HEARTBEAT_SECONDS = 5.0
 RECONNECT_SECONDS = 1.0
 FAILED_JOB_SECONDS = 5
-"""After how long a job that failed (Redis was away, or a mistake of ours) is tried again."""
+"""After how long the events of a job that failed, other than by Redis being away, run again."""
 SAME_SIGNAL_SECONDS = 1.0
 """Ctrl-C reaches a worker twice, from the terminal and from its supervisor."""
 SIGN_OF_LIFE_SECONDS = 15

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from hookline.errors import ParseError, SettingsError
 from hookline.events import AnyEvent
-from hookline.ledger import RUN_FIELD, Attempt, EventState, Run, runs_of
+from hookline.ledger import RUN_FIELD, EventState, Run, runs_of
 from hookline.providers import Delivery, provider
 
 UNSEEN_DEATHS = 3
@@ -88,6 +88,9 @@ def read(event_id: str, fields: dict[str, bytes]) -> Work:
 
 
 def _read(event_id: str, fields: dict[str, bytes]) -> Work:
+    runs = runs_of(fields)
+    deaths, death = int(fields.get("deaths", 0)), fields.get("death", b"").decode()
+    _refuse_killers(deaths, death, runs)
     headers = [
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in json.loads(fields["headers"])
     ]
@@ -98,17 +101,17 @@ def _read(event_id: str, fields: dict[str, bytes]) -> Work:
         source=fields["source"].decode(),
         received_at=datetime.fromtimestamp(int(fields["received_at"]) / 1000, UTC),
         event=event,
-        runs=runs_of(fields),
+        runs=runs,
         only=only or None,
         is_replay=int(fields.get("replays", 0)) > 0,
-        deaths=int(fields.get("deaths", 0)),
-        death=fields.get("death", b"").decode(),
+        deaths=deaths,
+        death=death,
         untold={} if "type" in fields else {"type": event.type},
     )
 
 
-def interrupted(work: Work, run: Run) -> Attempt | None:
-    """The attempt of this run that ended with its process, if that is to count; else it is forgotten.
+def interrupted(work: Work, run: Run) -> str | None:
+    """Why the last attempt of this run failed with its process, if that is to count; else it is forgotten.
 
     A run that is noted as under way was started with `deaths` at 1: more means that its process died.
     """
@@ -117,18 +120,16 @@ def interrupted(work: Work, run: Run) -> Attempt | None:
     if work.deaths > 1 and not work.death:
         run.unseen_deaths += 1
     if work.deaths > 1 and (work.death or run.unseen_deaths >= UNSEEN_DEATHS):
-        last = run.attempts[-1]
-        last.error = f"process died: {work.death or f'{run.unseen_deaths} times, unseen'}"
+        reason = f"process died: {work.death or f'{run.unseen_deaths} times, unseen'}"
         run.unseen_deaths = 0
-        return last
+        return reason
     run.attempts.pop()
     return None
 
 
-def unreadable(fields: dict[str, bytes]) -> str | None:
-    """Why not even to try to read the event: it has killed too many processes before any run could start."""
-    deaths = int(fields.get("deaths", 0))
-    if deaths < IDLE_DEATHS or any(run.state == "running" for run in runs_of(fields).values()):
-        return None
-    cause = fields.get("death", b"").decode() or "unseen"
-    return f"{deaths} processes died before an action could run on it, the last one: {cause}"
+def _refuse_killers(deaths: int, death: str, runs: dict[str, Run]) -> None:
+    """Do not even try to read an event that has killed too many processes before any run could start."""
+    if deaths >= IDLE_DEATHS and not any(run.state == "running" for run in runs.values()):
+        raise ParseError(
+            f"{deaths} processes died before an action could run on it, the last one: {death or 'unseen'}"
+        )

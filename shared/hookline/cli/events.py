@@ -76,11 +76,16 @@ def show(event_id: str, json_: AsJson = False, config: Config = None) -> None:
     """Tell one event's whole story: how it came, what ran, every attempt."""
     fields = open_store(config).fields(event_id)
     if not fields:
-        raise HooklineError(f"there is no event {event_id!r}; `hookline events` lists those that there are")
+        raise no_such_event(event_id)
     if json_:
         typer.echo(json.dumps(story_json(event_id, fields), ensure_ascii=False))
     else:
         Console().print(story(event_id, fields))
+
+
+def no_such_event(event_id: str) -> HooklineError:
+    """What to say of an id that nothing is stored under."""
+    return HooklineError(f"there is no event {event_id!r}; `hookline events` lists those that there are")
 
 
 def open_store(config: Config) -> Store:

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from hookline.cli.events import SourceOption, StateOption, TypeOption, event_table, open_store
+from hookline.cli.events import SourceOption, StateOption, TypeOption, event_table, no_such_event, open_store
 from hookline.cli.options import Config
 from hookline.cli.times import Since, Until, moment_ms
 from hookline.errors import HooklineError
-from hookline.index import Filter, Summary, find
-from hookline.queue import GROUP_EVENTS
-from hookline.store import Store, batches
+from hookline.index import Filter, Summary, find, summaries
+from hookline.ledger import FINISHED
+from hookline.store import Store
 
 SHOWN = 20
 
@@ -42,7 +42,7 @@ def replay(
     wanted = replace(wanted, action=action)
     store = open_store(config)
     events = [_named(store, event_id) for event_id in ids] if ids else list(find(store, wanted))
-    finished = [event for event in events if event.state in ("done", "dead")]
+    finished = [event for event in events if event.state in FINISHED]
     console = Console()
     if dry_run:
         if finished:
@@ -50,29 +50,18 @@ def replay(
         more = f", {len(finished) - SHOWN} more than shown" if len(finished) > SHOWN else ""
         console.print(f"would replay {_count(len(finished))}{more}; nothing was changed", highlight=False)
     else:
-        replayed = sum(
-            len(store.replay(group, action or ""))
-            for group in batches([event.id for event in finished], GROUP_EVENTS)
-        )
-        console.print(f"replaying {_count(replayed)}", highlight=False)
+        replayed = store.replay([event.id for event in finished], action or "")
+        console.print(f"replaying {_count(len(replayed))}", highlight=False)
     if len(finished) < len(events):
         unfinished = _count(len(events) - len(finished))
         console.print(f"left alone: {unfinished} not finished yet, which will run anyway", highlight=False)
 
 
 def _named(store: Store, event_id: str) -> Summary:
-    fields = store.fields(event_id)
-    if not fields:
-        raise HooklineError(f"there is no event {event_id!r}; `hookline events` lists those that there are")
-    return Summary(
-        event_id,
-        fields["source"].decode(),
-        fields.get("type", b"").decode(),
-        fields["state"].decode(),
-        int(fields["received_at"]),
-        int(fields.get("repeats", 0)),
-        int(fields.get("replays", 0)),
-    )
+    summary = next(summaries(store, [event_id]), None)
+    if summary is None:
+        raise no_such_event(event_id)
+    return summary
 
 
 def _count(events: int) -> str:

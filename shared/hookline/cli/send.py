@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hookline.cli.answer_table import print_answer, print_answer_table
+from hookline.cli.options import Config
 from hookline.cli.route import Route, find_route
 from hookline.providers import provider as installed_provider
 from hookline.references import STRUCK_OUT
@@ -71,7 +71,7 @@ def send(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the requests, their secret struck out, and send nothing.")
     ] = False,
-    config: Annotated[Path | None, typer.Option(help="The settings file; by default hookline.toml.")] = None,
+    config: Config = None,
 ) -> None:
     """Send deliveries as Misskey or esa would make them. Exits 1 if any answer is not a 2xx."""
     every = sender_types(provider)

@@ -32,9 +32,7 @@ for source, count in pairs(repeated) do
   redis.call('HINCRBY', KEYS[2], 'repeated:' .. source, count)
 end
 if fresh > 0 then
-  redis.call('HSET', KEYS[4], 'created_at', ARGV[6], 'enqueued_at', ARGV[6], 'data', ARGV[3], 'description', ARGV[4],
-    'origin', ARGV[5], 'status', 'queued', 'timeout', -1, 'result_ttl', 0)
-  redis.call('SADD', KEYS[5], KEYS[3])
+  write_job(KEYS[4], ARGV[3], ARGV[4], ARGV[5], ARGV[6], 'queued', KEYS[5], KEYS[3])
   redis.call('RPUSH', KEYS[3], ARGV[2])
 end
 table.insert(ids, 1, redis.call('LLEN', KEYS[3]))

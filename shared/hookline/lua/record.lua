@@ -38,10 +38,8 @@ for _ = 1, tonumber(ARGV[6]) do
 end
 while i <= #ARGV do
   local id, due = ARGV[i], tonumber(ARGV[i + 3])
-  redis.call('HSET', ARGV[3] .. id, 'created_at', ARGV[5], 'enqueued_at', ARGV[5], 'data', ARGV[i + 1],
-    'description', ARGV[i + 2], 'origin', ARGV[4], 'status', due > 0 and 'scheduled' or 'queued', 'timeout', -1,
-    'result_ttl', 0)
-  redis.call('SADD', KEYS[6], KEYS[4])
+  local status = due > 0 and 'scheduled' or 'queued'
+  write_job(ARGV[3] .. id, ARGV[i + 1], ARGV[i + 2], ARGV[4], ARGV[5], status, KEYS[6], KEYS[4])
   if due > 0 then
     redis.call('ZADD', KEYS[5], due, id)
   else

@@ -21,10 +21,8 @@ for i = 8, #ARGV, 4 do
         redis.call('HINCRBY', key, 'deaths', 1)
       end
     end
-    redis.call('HSET', ARGV[3] .. ARGV[i + 1], 'created_at', ARGV[5], 'enqueued_at', ARGV[5], 'data', ARGV[i + 2],
-      'description', ARGV[i + 3], 'origin', ARGV[4], 'status', wait > 0 and 'scheduled' or 'queued', 'timeout', -1,
-      'result_ttl', 0)
-    redis.call('SADD', KEYS[3], KEYS[2])
+    local status = wait > 0 and 'scheduled' or 'queued'
+    write_job(ARGV[3] .. ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[4], ARGV[5], status, KEYS[3], KEYS[2])
     if wait > 0 then
       redis.call('ZADD', KEYS[4], redis.call('TIME')[1] + wait, ARGV[i + 1])
     else

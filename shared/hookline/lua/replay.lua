@@ -29,9 +29,7 @@ for i = 10, #ARGV do
   end
 end
 if #replayed > 0 then
-  redis.call('HSET', ARGV[2] .. ARGV[7], 'created_at', ARGV[4], 'enqueued_at', ARGV[4], 'data', ARGV[8],
-    'description', ARGV[9], 'origin', ARGV[3], 'status', 'queued', 'timeout', -1, 'result_ttl', 0)
-  redis.call('SADD', KEYS[4], KEYS[3])
+  write_job(ARGV[2] .. ARGV[7], ARGV[8], ARGV[9], ARGV[3], ARGV[4], 'queued', KEYS[4], KEYS[3])
   redis.call('RPUSH', KEYS[3], ARGV[7])
 end
 return replayed

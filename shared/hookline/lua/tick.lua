@@ -39,19 +39,20 @@ for _, job in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 
   due = due + enqueue(job, 'RPUSH')
 end
 
+local JOB_AND_EXECUTION = '^(.*):([^:]*)$'
 local recovered = 0
 local started = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
-  started[string.match(member, '^(.*):[^:]*$') or member] = true
+  started[string.match(member, JOB_AND_EXECUTION) or member] = true
 end
 for _, member in ipairs(in_grace and {} or redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, most)) do
-  local job = string.match(member, '^(.*):[^:]*$') or member
+  local job, again = string.match(member, JOB_AND_EXECUTION)
+  job = job or member
   redis.call('ZREM', KEYS[4], member)
   redis.call('DEL', ARGV[1] .. 'execution:' .. member, ARGV[1] .. 'executions:' .. job)
   redis.call('LREM', KEYS[3], 1, job)
   -- Under a new id: an owner that was only out of touch removes the job that it knows when it ends, and the
   -- next owner may be at it by then.
-  local again = string.match(member, ':([^:]*)$')
   if again and redis.call('EXISTS', ARGV[1] .. 'job:' .. job) == 1 then
     redis.call('RENAME', ARGV[1] .. 'job:' .. job, ARGV[1] .. 'job:' .. again)
     job = again
