@@ -5,9 +5,10 @@ A run is one `run:<action>` field of the event's hash, as JSON.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from pydantic_core import from_json, to_json
 
 RunState = Literal["running", "retrying", "done", "dead"]
 EventState = Literal["queued", "running", "retrying", "done", "dead"]
@@ -67,12 +68,12 @@ class Run:
             record["due_at"] = self.due_at_ms
         if self.unseen_deaths:
             record["unseen_deaths"] = self.unseen_deaths
-        return json.dumps(record, separators=(",", ":"))
+        return to_json(record).decode()
 
     @classmethod
     def from_json(cls, action: str, text: bytes | str) -> Run:
         """The run that `to_json` wrote."""
-        record = json.loads(text)
+        record = from_json(text)
         attempts = [Attempt(a["at"], a["ms"], a.get("error"), a.get("traceback")) for a in record["attempts"]]
         unseen_deaths = record.get("unseen_deaths", 0)
         return cls(action, record["state"], attempts, record.get("due_at"), unseen_deaths)

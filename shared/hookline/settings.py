@@ -134,9 +134,11 @@ class Worker(_Section):
     backoff_cap_seconds: float = Field(default=3600.0, gt=0)
     """The longest delay before any attempt."""
     slice_seconds: float = Field(default=2.0, gt=0)
-    """After this long a group that still runs goes on beside the next ones instead of before them."""
+    """No group that still runs keeps the next ones waiting for longer; with few under way, for much less."""
     max_children: int = Field(default=16, ge=1)
     """Groups that one worker process has under way at the same time, at the most."""
+    groups_per_child: int = Field(default=16, ge=1)
+    """Groups that a forked child runs, one after another, before a fresh one takes its place."""
     concurrency: int = Field(default=64, ge=1)
     """Runs under way at the same time within one group, at the most."""
     shutdown_seconds: float = Field(default=30.0, gt=0)

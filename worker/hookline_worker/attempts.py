@@ -41,14 +41,30 @@ async def attempt(action: Action, event: AnyEvent, context: Context, timeout_sec
     if not action.is_async:
         outcome = _in_thread(lambda: _call(action, event, context))
     else:
-        outcome = asyncio.ensure_future(_acall(action, event, context))
-    done, _ = await asyncio.wait({outcome}, timeout=timeout_seconds)
-    if done:
+        outcome = asyncio.get_running_loop().create_task(_acall(action, event, context))
+    if await _ends_within(timeout_seconds, outcome):
         # it can have got hold of its own task, and cancelled that
         return Outcome(error="CancelledError: by itself") if outcome.cancelled() else outcome.result()
     outcome.cancel()
-    await asyncio.wait({outcome}, timeout=CANCEL_SECONDS)
+    await _ends_within(CANCEL_SECONDS, outcome)
     return Outcome(error=f"TimeoutError: not finished after {timeout_seconds:g} s")
+
+
+async def _ends_within(seconds: float, outcome: asyncio.Future[Outcome]) -> bool:
+    """Whether it ends in that time. `asyncio.wait` says the same at three times the cost, which shows."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bool] = loop.create_future()
+
+    def settle(is_done: bool) -> None:
+        if not answer.done():
+            answer.set_result(is_done)
+
+    timer = loop.call_later(seconds, settle, False)
+    outcome.add_done_callback(lambda _: settle(True))
+    try:
+        return await answer
+    finally:
+        timer.cancel()
 
 
 def failure(error: BaseException) -> Outcome:

@@ -1,17 +1,22 @@
-"""The forking worker: a child for each group. What leaks, blocks or crashes takes down its child alone.
+"""The forking worker: groups run in forked children. What leaks, blocks or crashes takes down its child.
 
-The parent goes on with the next group once a group has had its slice; the child that still runs keeps its
-own leases alive, and the parent looks after it between jobs.
+A child is forked before it is needed and takes one group after another, some dozen in all, so that a group
+waits for no fork. The parent pops the jobs and hands them out, and looks after the children between jobs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import sys
+import threading
 import time
-from typing import Any
+from collections.abc import Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
 
 import structlog
 from rq import Queue
@@ -19,73 +24,97 @@ from rq.executions import Execution
 from rq.job import Job
 
 from hookline.connections import is_unavailable
-from hookline_worker.children import Child, wait_for_exit
+from hookline_worker.children import Child, wait_for_news
 from hookline_worker.popping import event_ids
 from hookline_worker.recorder import EXIT_BLOCKED, LEASE_SECONDS
-from hookline_worker.rq_worker import RECONNECT_SECONDS, HooklineWorker
+from hookline_worker.rq_worker import AT_ONCE, RECONNECT_SECONDS, HooklineWorker
 
 FROZEN_TICKS = 5
 """A child whose leases have been gone for so many looks in a row is killed: its interpreter stands still."""
-EXIT_FINISHED = 17
-"""Exit status of a child that did its job. Not 0, which an action's own `os._exit(0)` would give."""
 EXIT_UNFINISHED = 18
-"""Exit status of a child that could not, through no fault of any event."""
+"""Exit status of a child that could not do its group, through no fault of any event."""
 
 log = structlog.get_logger(__name__)
 
 
 class ForkingWorker(HooklineWorker):
-    """A forked child for each group: what leaks, blocks or crashes takes down its child and nothing else."""
+    """Runs groups in forked children: what leaks, blocks or crashes takes down its child and nothing else."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._children: list[Child] = []
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Fork a child for the job, and wait for it for a slice."""
-        execution = self.prepare_execution(job)
-        self.executions = {execution.id: execution}  # RQ's child takes the first, and others may live on
-        self.fork_work_horse(job, queue)
-        self._horse_pid, pid = 0, self._horse_pid
-        child = Child(pid, job, execution, time.monotonic())
-        self._children.append(child)
-        self._wait_a_slice(
-            lambda seconds: wait_for_exit([child], seconds), lambda: child.exit_code is not None
-        )
-        if child.exit_code is not None:
-            self._look_after_groups()
+        """Hand the job to the child that waits for one."""
+        child = next(child for child in self._children if child.is_free)
+        child.begin(job, self.prepare_execution(job))
 
-    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """Perform the job in the child, and end the child with a status of its own."""
+    def _make_room(self) -> None:
+        """Fork the child that the next job is for, before there is one: then the job waits for no fork."""
+        if not any(child.is_free for child in self._children):
+            self._children.append(self._fork())
+
+    def _fork(self) -> Child:
+        sys.stdout.flush()
+        ours, theirs = Pipe()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            for sibling in self._children:
+                sibling.close()  # it would never see its parent's end of the line close
+            self._live_as_child(theirs)
+        theirs.close()
+        return Child(pid, ours)
+
+    def _live_as_child(self, line: Connection) -> NoReturn:
+        """Do what comes on the line, until it is closed or this child has done its number of groups."""
         status = EXIT_UNFINISHED
         try:
-            super().perform_job(job, queue, execution)
-            status = EXIT_FINISHED
+            os.setpgrp()  # Ctrl-C is for the parent
+            random.seed()
+            self.setup_work_horse_signals()
+            self._is_horse = True
+            left = self._settings.groups_per_child
+            for group in _groups_on(line):
+                self._do_group(*group)
+                sys.stdout.flush()  # what the actions printed
+                left = left - 1 if threading.active_count() == 1 else 0  # a run may leave a thread behind
+                line.send(left > 0)
+                if left == 0:
+                    break
+            status = 0
         except Exception as error:
             if not is_unavailable(error):
-                log.exception("a job could not be ended", job=job.id)
+                log.exception("a job could not be ended")
         finally:
-            with contextlib.suppress(Exception):  # nobody may be reading it any more
-                sys.stdout.flush()  # what the actions printed
             os._exit(status)
+
+    def _do_group(self, job_id: str, data: bytes, execution_id: str) -> None:
+        queue = self.queues[0]
+        job = Job(job_id, connection=self.connection, serializer=queue.serializer)
+        job.data, job.origin = data, queue.name
+        execution = Execution(execution_id, job_id, self.connection, self.name)
+        self.perform_job(job, queue, execution)
 
     def setup_work_horse_signals(self) -> None:
         """Leave stopping to the parent: a SIGTERM to the whole group must not cut a run."""
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, _ignore)
 
-    def _has_room(self) -> bool:
-        return len(self._children) < self._settings.max_children
+    def _under_way(self) -> int:
+        return sum(child.group is not None for child in self._children)
 
     def _wait_for_any(self, seconds: float) -> None:
-        wait_for_exit(self._children, seconds)
+        wait_for_news(self._children, seconds)
 
     def _look_after_groups(self) -> None:
-        wait_for_exit(self._children, 0)
+        wait_for_news(self._children, 0)
         for child in list(self._children):
             if child.exit_code is not None:
                 self._bury(child, child.exit_code)
                 self._children.remove(child)
+        for child in [child for child in self._children if child.is_free][AT_ONCE:]:
+            child.retire()
 
     def _tick(self) -> bool:
         """The every-second work, and a look at the children that take long."""
@@ -97,29 +126,34 @@ class ForkingWorker(HooklineWorker):
 
     def _look_at(self, child: Child) -> None:
         """Kill a child that has not kept its leases alive for long: its interpreter stands still."""
-        if time.monotonic() - child.started_at < 2 * LEASE_SECONDS or child.exit_code is not None:
+        if child.group is None or time.monotonic() - child.began_at < 2 * LEASE_SECONDS:
             return
-        child.missing = 0 if self._store.lives(child.execution.id) else child.missing + 1
-        if child.missing >= FROZEN_TICKS:
-            log.error("a child stands still and is killed", pid=child.pid, job=child.job.id)
+        job, execution = child.group
+        child.missing = 0 if self._store.lives(execution.id) else child.missing + 1
+        if child.missing >= FROZEN_TICKS and child.exit_code is None:
+            log.error("a child stands still and is killed", pid=child.pid, job=job.id)
             os.kill(child.pid, signal.SIGKILL)
 
     def _bury(self, child: Child, code: int) -> None:
         """Enqueue again, each alone, the events that a child did not get to finish."""
-        if code == EXIT_FINISHED:
-            return
-        death = "" if code == EXIT_UNFINISHED else _cause(code)
-        released = self._store.release(child.execution.id, event_ids(child.job), death=death)
-        self.forget(child.job, child.execution)
-        log.error(
-            "a child died; its events run again, each alone",
-            cause=death or "redis was away",
-            events=len(released),
-        )
+        if child.group is not None:
+            job, execution = child.group
+            death = "" if code == EXIT_UNFINISHED else _cause(code)
+            released = self._store.release(execution.id, event_ids(job), death=death)
+            self.forget(job, execution)
+            log.error(
+                "a child died; its events run again, each alone",
+                cause=death or "redis was away",
+                events=len(released),
+            )
+        child.close()
 
     def _finish_groups(self) -> None:
+        for child in self._children:
+            if child.group is None:
+                child.retire()
         while self._children and not self._patience_is_over():
-            wait_for_exit(self._children, 0.1)
+            wait_for_news(self._children, 0.1)
             self._try_looking_after_groups()
         self._hand_over()
 
@@ -137,8 +171,16 @@ class ForkingWorker(HooklineWorker):
             if child.exit_code is None:
                 os.kill(child.pid, signal.SIGKILL)
                 os.waitpid(child.pid, 0)
-        self.hand_over([(child.job, child.execution) for child in self._children])
+            child.close()
+        self.hand_over([child.group for child in self._children if child.group is not None])
         self._children.clear()
+
+
+def _groups_on(line: Connection) -> Iterator[tuple[str, bytes, str]]:
+    """What the parent hands out, until it has no more for this child, or has gone."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            yield line.recv()
 
 
 def _ignore(*_: object) -> None:

@@ -42,7 +42,11 @@ def event_ids(job: Job) -> list[str]:
 
 
 def _fetch(queue: Queue, job_id: str) -> Job:
-    job = Job.fetch(job_id, connection=queue.connection, serializer=queue.serializer)
+    data = queue.connection.hget(JOB_PREFIX + job_id, "data")
+    if data is None:
+        raise NoSuchJobError
+    job = Job(job_id, connection=queue.connection, serializer=queue.serializer)
+    job.restore({b"data": data, b"origin": queue.name.encode()})
     if job.func_name != FUNCTION or not event_ids(job):
         raise ValueError(f"it calls {job.func_name}{tuple(job.args)!r}")
     return job

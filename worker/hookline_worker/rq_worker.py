@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -33,6 +33,8 @@ from hookline_worker.popping import event_ids, next_job
 from hookline_worker.recorder import LEASE_SECONDS
 
 POLL_SECONDS = 1
+AT_ONCE = 2
+"""Groups that are run at the same time without further ado: while one waits for Redis, the other works."""
 HEARTBEAT_SECONDS = 5.0
 RECONNECT_SECONDS = 1.0
 FAILED_JOB_SECONDS = 5
@@ -76,6 +78,7 @@ class HooklineWorker(Worker):
         self._store, self._dispatcher, self._settings = store, dispatcher, settings.worker
         self._next_heartbeat = 0.0
         self._next_tick = 0.0
+        self._last_began_at = 0.0
         self._stop_requested_at = 0.0
         self._in_a_hurry = False
 
@@ -102,37 +105,53 @@ class HooklineWorker(Worker):
 
     def _work_until_stopped(self) -> None:
         while not self._stop_requested:
-            self.check_for_suspension(burst=False)
-            self.heartbeat()
             self._tick()
             self._look_after_groups()
-            if not self._has_room():
-                self._wait_for_any(POLL_SECONDS)
+            pause = self._pause_seconds()
+            if pause > 0:
+                self._wait_for_any(min(pause, POLL_SECONDS))
                 continue
+            self._make_room()
             job = next_job(self.queues[0], POLL_SECONDS)
             if job is not None:
                 self.execute_job(job, self.queues[0])
+                self._last_began_at = time.monotonic()
 
-    def _wait_a_slice(self, wait: Callable[[float], None], is_over: Callable[[], bool]) -> None:
-        """Wait for a group for a slice. Meanwhile the ticks go on: a gap would pass for an outage."""
-        until = time.monotonic() + self._settings.slice_seconds
-        while not is_over() and (left := until - time.monotonic()) > 0:
-            wait(min(left, POLL_SECONDS))
-            self._tick()
+    def _pause_seconds(self) -> float:
+        """For how long the groups under way still have precedence over the next.
+
+        The more there are, the longer: few quick ones gain nothing from a crowd, and a slow one should not
+        hold up the others. It is never more than a slice, until there are as many as there may be.
+        """
+        under_way, most = self._under_way(), self._settings.max_children
+        if under_way >= most:
+            return POLL_SECONDS
+        if under_way < AT_ONCE:
+            return 0
+        share = self._settings.slice_seconds * under_way / most
+        return self._last_began_at + share - time.monotonic()
 
     def _tick(self) -> bool:
         """Once a second, the work that some worker must do; whether the second was over."""
         if time.monotonic() < self._next_tick:
             return False
         self._next_tick = time.monotonic() + 1.0
+        self.check_for_suspension(burst=False)
+        self.heartbeat()
+        if self._under_way() == 0 and self._state != WorkerStatus.IDLE:
+            self.set_state(WorkerStatus.IDLE)
         done = self._store.tick()
         if done is not None and done[1]:
             log.warning("jobs of workers that died are enqueued again", jobs=done[1])
         return True
 
     @abstractmethod
-    def _has_room(self) -> bool:
-        """Whether another group may start."""
+    def _under_way(self) -> int:
+        """How many groups are being run."""
+
+    @abstractmethod
+    def _make_room(self) -> None:
+        """See to it that the next group can begin as soon as it comes."""
 
     @abstractmethod
     def _wait_for_any(self, seconds: float) -> None:
@@ -196,6 +215,24 @@ class HooklineWorker(Worker):
         """After how many seconds without a heartbeat a job counts as its dead worker's."""
         return int(LEASE_SECONDS)
 
+    def prepare_execution(self, job: Job) -> Execution:
+        """Note all at once that the job is started: RQ does it in two steps, the second in the child."""
+        with self.connection.pipeline() as pipeline:
+            execution = Execution.create(job, int(LEASE_SECONDS), pipeline, worker_name=self.name)
+            job.prepare_for_execution(self.name, pipeline)
+            pipeline.lrem(self.queues[0].intermediate_queue_key, 1, job.id)
+            if self._state != WorkerStatus.BUSY:
+                self.set_state(WorkerStatus.BUSY, pipeline=pipeline)
+            pipeline.execute()
+        return execution
+
+    def prepare_job_execution(self, job: Job, remove_from_intermediate_queue: bool = False) -> None:
+        """It is done, by `prepare_execution`."""
+
+    def handle_execution_ended(self, job: Job, queue: Queue, heartbeat_ttl: int) -> None:
+        """Say nothing to Redis about a job that is about to be forgotten."""
+        job.ended_at = datetime.now(UTC)
+
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Perform the job, its leases owned by this execution."""
         current_call.set(Call(self._dispatcher, execution.id, execution.composite_key))
@@ -258,4 +295,3 @@ class HooklineWorker(Worker):
             pipeline.lrem(self.queues[0].intermediate_queue_key, 1, job.id)
             pipeline.srem(self.executions_key, execution.composite_key)
             pipeline.execute()
-        self.executions.pop(execution.id, None)

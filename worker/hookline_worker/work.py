@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from pydantic_core import from_json
 
 from hookline.errors import ParseError, SettingsError
 from hookline.events import AnyEvent
@@ -92,7 +93,7 @@ def _read(event_id: str, fields: dict[str, bytes]) -> Work:
     deaths, death = int(fields.get("deaths", 0)), fields.get("death", b"").decode()
     _refuse_killers(deaths, death, runs)
     headers = [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in json.loads(fields["headers"])
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in from_json(fields["headers"])
     ]
     event = provider(fields["provider"].decode()).parse(Delivery(headers, fields["body"]))
     only = fields.get("only", b"").decode()
