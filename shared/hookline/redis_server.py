@@ -166,6 +166,7 @@ def _arguments(folder: Path, socket: Path) -> list[str]:
         "appendfsync": "always",
         "aof-load-truncated": "yes",
         "maxmemory-policy": "noeviction",
+        "hash-max-ziplist-value": "16384",  # as deploy/redis.conf has it; Redis 7 knows this name too
     }
     return [word for name, value in values.items() for word in (f"--{name}", value)]
 

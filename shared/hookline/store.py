@@ -6,7 +6,7 @@
 | `hookline:events` | sorted set: ids by received_at in ms |
 | `hookline:dead` | sorted set: dead letters by when they died, in ms |
 | `hookline:purge` | sorted set: finished events by when they may be purged, in ms |
-| `hookline:dedupe:<source>:<key>` | string: the id of the first; expires after the dedupe window |
+| `hookline:dedupe:<source>:…` | hash: the id of the first by the hash of its key; lives for two windows |
 | `hookline:lease:<token>` | string: lives while the owner of that token does |
 | `hookline:counters` | hash: `received:<source>`, `repeated:<source>`, `done`, `dead` |
 | `hookline:tick`, `hookline:tick:last`, `hookline:stuck` | the every-second work of the workers |
@@ -20,6 +20,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from importlib.resources import files
 from typing import Any
 
@@ -39,6 +40,8 @@ TICK_KEY = "hookline:tick"
 STUCK_KEY = "hookline:stuck"
 GRACE_KEY = "hookline:grace"
 
+DEDUPE_SHARDS = 1024
+"""Dedupe keys are spread over so many hashes, which Redis keeps compact up to 128 fields each."""
 TICK_MS = 900
 STUCK_MS = 4_000
 TICK_MOST = 500
@@ -111,7 +114,7 @@ class CommitScript:
         for event in events:
             arguments += (
                 event.id,
-                f"{DEDUPE_PREFIX}{event.source}:{event.dedupe_key}",
+                *_dedupe_bucket(event),
                 event.dedupe_window_ms,
                 event.source,
                 event.provider,
@@ -272,6 +275,13 @@ class Store:
 def now_ms() -> int:
     """The time in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def _dedupe_bucket(event: RawEvent) -> tuple[str, bytes]:
+    """The prefix of the buckets to look in for the event's dedupe key, and the field that stands for it."""
+    field_name = blake2b(event.dedupe_key.encode(), digest_size=12).digest()
+    shard = int.from_bytes(field_name[:2]) % DEDUPE_SHARDS
+    return f"{DEDUPE_PREFIX}{event.source}:{event.dedupe_window_ms}:{shard}:", field_name
 
 
 def _batches(items: Sequence[str], most: int) -> Iterator[Sequence[str]]:

@@ -19,9 +19,9 @@ from hookline_receiver.commit import GroupCommitter
 QUEUE_KEY = "rq:queue:hookline"
 
 
-def event(key: str, *, source: str = "misskey", window_ms: int = 60_000) -> RawEvent:
-    """A delivery with this dedupe key."""
-    received_at_ms = now_ms()
+def event(key: str, *, source: str = "misskey", window_ms: int = 60_000, in_ms: int = 0) -> RawEvent:
+    """A delivery with this dedupe key, received now or later."""
+    received_at_ms = now_ms() + in_ms
     return RawEvent(
         id=new_event_id(received_at_ms),
         source=source,
@@ -106,15 +106,31 @@ async def test_the_same_key_of_two_sources_is_two_events(commit: CommitScript) -
     assert (await commit([one, two]))[1] == [one.id, two.id]
 
 
-async def test_after_the_window_it_is_a_new_event(
+async def test_after_the_window_it_is_a_new_event(commit: CommitScript) -> None:
+    """To the millisecond, and the window then begins anew."""
+    first = event("a")
+    await commit([first])
+    within, after = event("a", in_ms=59_000), event("a", in_ms=61_000)
+    assert (await commit([within, after]))[1] == [first.id, after.id]
+    assert (await commit([event("a", in_ms=100_000)]))[1] == [after.id]
+
+
+async def test_a_repeat_is_known_when_the_bucket_of_the_first_is_no_longer_filled(
     commit: CommitScript, store: Store, wait_for: Callable[..., Any]
 ) -> None:
-    """The dedupe key, and it alone, expires."""
-    await commit([event("a", window_ms=1)])
-    wait_for(lambda: not store.redis.exists("hookline:dedupe:misskey:a"), "the end of the window")
-    again = event("a")
-    assert (await commit([again]))[1] == [again.id]
-    assert store.redis.pttl(f"hookline:event:{again.id}") == -1
+    """A window can span two buckets; a bucket expires when it is of no use."""
+    window_ms = 400
+    first = event("a", window_ms=window_ms)
+    await commit([first])
+    (bucket,) = store.redis.scan_iter("hookline:dedupe:*")
+    period = int(bucket.rsplit(b":", 1)[1])
+    wait_for(lambda: now_ms() // window_ms > period, "the next bucket")
+    again = event("a", window_ms=window_ms)
+    expected = first if again.received_at_ms - first.received_at_ms < window_ms else again
+    assert (await commit([again]))[1] == [expected.id]
+    wait_for(lambda: not store.redis.exists(bucket), "the end of the bucket")
+    assert now_ms() >= (period + 2) * window_ms
+    assert store.redis.pttl(f"hookline:event:{first.id}") == -1
 
 
 async def test_a_group_sent_again_after_a_lost_answer_changes_nothing(

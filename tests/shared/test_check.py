@@ -192,6 +192,7 @@ def test_a_redis_whose_password_cannot_be_read_is_wrong(
             "✗ redis maxmemory-policy: allkeys-lru: a full Redis throws events away",
         ),
         ({"maxmemory": "1000"}, "! redis memory: "),
+        ({"hash-max-ziplist-value": "64"}, "! redis hash-max-ziplist-value: 64: a waiting event takes"),
     ],
     ids=str,
 )

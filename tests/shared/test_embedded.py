@@ -106,6 +106,7 @@ def test_it_fsyncs_evicts_nothing_and_opens_no_port(tmp_path: Path, server: Path
             "appendonly": "yes",
             "appendfsync": "always",
             "maxmemory-policy": "noeviction",
+            "hash-max-ziplist-value": "16384",
             "save": "",
             "port": "0",
             "dir": str(tmp_path / "redis"),

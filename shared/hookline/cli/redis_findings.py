@@ -11,6 +11,8 @@ from hookline.connections import connect, describe
 from hookline.redis_server import OLDEST_VERSION
 from hookline.settings import Redis as RedisSettings
 
+COMPACT_BYTES = 16_384
+"""Up to which size of a field an event is kept in one piece; deploy/redis.conf says the same."""
 NEARLY_FULL = 0.8
 _NOT_READABLE = "could not be read: this Redis forbids it (managed ones do); ask its provider"
 
@@ -37,6 +39,7 @@ def examine_redis(settings: RedisSettings) -> list[Finding]:
             *_fsync(client, info),
             _eviction(info),
             _memory(info),
+            *_compactness(client),
         ]
 
 
@@ -82,11 +85,8 @@ def _fsync(client: redis.Redis, info: dict[str, Any]) -> list[Finding]:
     if not info.get("aof_enabled"):
         return []
     subject = "redis appendfsync"
-    try:
-        value = {_text(name): _text(each) for name, each in client.config_get("appendfsync").items()}[
-            "appendfsync"
-        ]
-    except (redis.ResponseError, KeyError):
+    value = _setting(client, "appendfsync")
+    if value is None:
         return [doubtful(subject, _NOT_READABLE)]
     if value == "always":
         return [right(subject, "always")]
@@ -124,6 +124,29 @@ def _memory(info: dict[str, Any]) -> Finding:
     if used > limit * NEARLY_FULL:
         return doubtful(subject, told, "nearly full: raise maxmemory, or shorten the retention")
     return right(subject, told)
+
+
+def _compactness(client: redis.Redis) -> list[Finding]:
+    """Told only where it could be better: it is no question of right or wrong."""
+    name = "hash-max-ziplist-value"
+    value = _setting(client, name)
+    if value is None or int(value) >= COMPACT_BYTES:
+        return []
+    return [
+        doubtful(
+            "redis " + name,
+            f"{value}: a waiting event takes some 400 bytes more than it has to",
+            f"set it to {COMPACT_BYTES}, as deploy/redis.conf does",
+        )
+    ]
+
+
+def _setting(client: redis.Redis, name: str) -> str | None:
+    """What Redis is configured to; None where a managed one doesn't tell."""
+    try:
+        return {_text(key): _text(value) for key, value in client.config_get(name).items()}.get(name)
+    except redis.ResponseError:
+        return None
 
 
 def _mebibytes(count: int) -> str:
