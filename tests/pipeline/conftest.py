@@ -162,15 +162,26 @@ class Pipeline:
 
     def enqueue_together(self, event_ids: list[str]) -> None:
         """Have these events processed as one group, whatever jobs named them before."""
+        self.enqueue_in_groups(event_ids, len(event_ids))
+
+    def enqueue_in_groups(self, event_ids: list[str], size: int) -> None:
+        """Have these events processed in groups of so many, whatever jobs named them before."""
         redis = self.store.redis
-        new = job(event_ids)
         for old in text(redis.lrange("rq:queue:hookline", 0, -1)):
             redis.delete(f"rq:job:{old}")
         redis.delete("rq:queue:hookline")
-        mapping = {"data": new.data, "origin": "hookline", "status": "queued", "timeout": -1, "result_ttl": 0}
-        mapping |= {"created_at": "2026-01-01T00:00:00.000000Z", "description": new.description}
-        redis.hset(f"rq:job:{new.id}", mapping=mapping)
-        redis.rpush("rq:queue:hookline", new.id)
+        for start in range(0, len(event_ids), size):
+            new = job(event_ids[start : start + size])
+            mapping = {
+                "data": new.data,
+                "origin": "hookline",
+                "status": "queued",
+                "timeout": -1,
+                "result_ttl": 0,
+            }
+            mapping |= {"created_at": "2026-01-01T00:00:00.000000Z", "description": new.description}
+            redis.hset(f"rq:job:{new.id}", mapping=mapping)
+            redis.rpush("rq:queue:hookline", new.id)
 
     def event_ids(self) -> list[str]:
         """Every stored event, in the order of receipt."""

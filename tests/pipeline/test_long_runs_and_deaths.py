@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -272,6 +273,20 @@ async def test_a_retry_outlives_the_child_that_dies_before_it_could_look_at_it(p
 
     assert pipeline.told() == ["attempt 1", "attempt 2"]
     assert pipeline.states() == {"done": 1}
+
+
+async def test_a_stopping_worker_waits_for_its_runs_and_no_longer(pipeline: Pipeline) -> None:
+    """The children that wait for their next group, before or after their last, hold nothing up."""
+    pipeline.plugin("both", LONG.replace("SECONDS", "1"))
+    pipeline.start_receiver()
+    worker = pipeline.start_worker()
+    event_id = (await pipeline.post("misskey", "mention")).body["id"]
+    pipeline.wait_for(lambda: pipeline.told() == [f"start {event_id}"], "the start")
+    assert worker.stop() == 0
+
+    assert pipeline.told() == [f"start {event_id}", f"end {event_id}"]
+    said = {line["event"]: datetime.fromisoformat(line["timestamp"]) for line in pipeline.log}
+    assert (said["worker has stopped"] - said["worker is stopping"]).total_seconds() < 15
 
 
 async def test_a_busy_worker_is_not_taken_for_an_outage(pipeline: Pipeline) -> None:

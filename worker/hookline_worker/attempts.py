@@ -36,8 +36,13 @@ class Outcome:
 SUCCESS = Outcome()
 
 
-async def attempt(action: Action, event: AnyEvent, context: Context, timeout_seconds: float) -> Outcome:
-    """Run the action once. A `def` that outlives its time cannot be stopped, only left behind."""
+async def attempt(
+    action: Action, event: AnyEvent, context: Context | None, timeout_seconds: float
+) -> Outcome:
+    """Run the action once; only one that takes a context needs any.
+
+    A `def` that outlives its time cannot be stopped, only left behind.
+    """
     if not action.is_async:
         outcome = _in_thread(lambda: _call(action, event, context))
     else:
@@ -80,7 +85,7 @@ def failure(error: BaseException) -> Outcome:
     return Outcome(error=_say(error), traceback=_printable(trace[-TRACEBACK_CHARACTERS:]))
 
 
-def _call(action: Action, event: AnyEvent, context: Context) -> Outcome:
+def _call(action: Action, event: AnyEvent, context: Context | None) -> Outcome:
     try:
         result = _invoke(action, event, context)
     except BaseException as error:  # foreign code: SystemExit and its like must not end the worker
@@ -93,7 +98,7 @@ def _call(action: Action, event: AnyEvent, context: Context) -> Outcome:
     return SUCCESS
 
 
-async def _acall(action: Action, event: AnyEvent, context: Context) -> Outcome:
+async def _acall(action: Action, event: AnyEvent, context: Context | None) -> Outcome:
     try:
         await _invoke(action, event, context)
     except asyncio.CancelledError as error:
@@ -106,7 +111,7 @@ async def _acall(action: Action, event: AnyEvent, context: Context) -> Outcome:
     return SUCCESS
 
 
-def _invoke(action: Action, event: AnyEvent, context: Context) -> Any:
+def _invoke(action: Action, event: AnyEvent, context: Context | None) -> Any:
     return action.function(event, context) if action.takes_context else action.function(event)
 
 

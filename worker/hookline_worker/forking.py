@@ -113,7 +113,8 @@ class ForkingWorker(HooklineWorker):
             if child.exit_code is not None:
                 self._bury(child, child.exit_code)
                 self._children.remove(child)
-        for child in [child for child in self._children if child.is_free][AT_ONCE:]:
+        free = [child for child in self._children if child.is_free]
+        for child in free if self._stop_requested else free[AT_ONCE:]:
             child.retire()
 
     def _tick(self) -> bool:
@@ -149,12 +150,9 @@ class ForkingWorker(HooklineWorker):
         child.close()
 
     def _finish_groups(self) -> None:
-        for child in self._children:
-            if child.group is None:
-                child.retire()
         while self._children and not self._patience_is_over():
-            wait_for_news(self._children, 0.1)
             self._try_looking_after_groups()
+            wait_for_news(self._children, 0.1)
         self._hand_over()
 
     def _try_looking_after_groups(self) -> None:

@@ -164,9 +164,11 @@ class Group:
 
     async def _timed(self, work: Work, action: Action, run: Run) -> Outcome:
         number, attempts = len(run.attempts), self._policy.attempts(action)
-        context = self._clients.context(
-            work, action, attempt=number, attempts=attempts, settings=self._settings
-        )
+        context = None
+        if action.takes_context:
+            context = self._clients.context(
+                work, action, attempt=number, attempts=attempts, settings=self._settings
+            )
         work.begin()
         try:
             with self._watched(work, action):

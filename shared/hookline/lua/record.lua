@@ -10,6 +10,7 @@
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local lost = {}
+local finished = {}
 local i = 7
 for _ = 1, tonumber(ARGV[6]) do
   local id, state, purge_at, fields = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
@@ -18,23 +19,26 @@ for _ = 1, tonumber(ARGV[6]) do
   if redis.call('HGET', key, 'lease') ~= ARGV[1] then
     lost[#lost + 1] = id
   else
-    if fields > 0 then
-      redis.call('HSET', key, unpack(ARGV, i, i + 2 * fields - 1))
-    end
+    local last = i + 2 * fields - 1
     if state == 'done' or state == 'dead' then
-      redis.call('HSET', key, 'state', state, 'finished_at', now_ms)
+      redis.call('HSET', key, 'state', state, 'finished_at', now_ms, unpack(ARGV, i, last))
       redis.call('HDEL', key, 'lease', 'deaths', 'death', 'only')
       redis.call('ZADD', KEYS[2], purge_at, id)
-      redis.call('HINCRBY', KEYS[3], state, 1)
+      finished[state] = (finished[state] or 0) + 1
       if state == 'dead' then
         redis.call('ZADD', KEYS[1], now_ms, id)
       end
     elseif state ~= '' then
-      redis.call('HSET', key, 'state', state)
+      redis.call('HSET', key, 'state', state, unpack(ARGV, i, last))
       redis.call('HDEL', key, 'lease')
+    elseif fields > 0 then
+      redis.call('HSET', key, unpack(ARGV, i, last))
     end
   end
   i = i + 2 * fields
+end
+for state, count in pairs(finished) do
+  redis.call('HINCRBY', KEYS[3], state, count)
 end
 while i <= #ARGV do
   local id, due = ARGV[i], tonumber(ARGV[i + 3])
