@@ -23,6 +23,8 @@ BEHIND_JOBS = 8
 FILL_SECONDS = 0.020
 
 Commit = Callable[[Sequence[RawEvent]], Awaitable[tuple[int, list[str]]]]
+Outcome = str | NotCommittedError
+"""The id under which an event is stored, another's when it was seen before; or why it is not."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +32,7 @@ log = structlog.get_logger(__name__)
 class _Waiting(NamedTuple):
     event: RawEvent
     size: int
-    answer: asyncio.Future[str]
+    tell: Callable[[Outcome], None]
 
 
 class GroupCommitter:
@@ -49,23 +51,31 @@ class GroupCommitter:
         self._is_overfull = False
 
     async def submit(self, event: RawEvent) -> str:
-        """Commit this event; gives the id under which it is stored, another's when it was seen before.
+        """Commit this event, and give the id under which it is stored.
 
         Raises NotCommittedError when Redis did not take it in time, or too much is waiting already. An
         event whose caller goes away while it waits is committed all the same.
         """
+        told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.enlist(event, lambda outcome: None if told.done() else told.set_result(outcome))
+        outcome = await told
+        if isinstance(outcome, NotCommittedError):
+            raise outcome
+        return outcome
+
+    def enlist(self, event: RawEvent, tell: Callable[[Outcome], None]) -> None:
+        """Commit this event with the next group and `tell` the outcome: at once, if too much is waiting."""
         size = len(event.body) + len(event.headers)
         if self._waiting and self._waiting_bytes + size > self._max_waiting_bytes:
             self._tell_overfull()
-            raise NotCommittedError(f"{self._waiting_bytes} bytes are waiting for their commit already")
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(event, size, answer))
+            tell(NotCommittedError(f"{self._waiting_bytes} bytes are waiting for their commit already"))
+            return
+        self._waiting.append(_Waiting(event, size, tell))
         self._waiting_bytes += size
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        elif self._is_full():
+        elif self._is_behind and self._is_full():
             self._full.set()
-        return await answer
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed or refused."""
@@ -117,8 +127,7 @@ class GroupCommitter:
             self._is_unavailable = False
             log.info("redis takes commits again")
         for each, event_id in answers:
-            if not each.answer.done():
-                each.answer.set_result(event_id)
+            _tell(each, event_id)
 
     def _refuse(self, group: list[_Waiting], error: Exception) -> None:
         """Refuse the group, and what waits behind it: a second time-out would outlast all patience."""
@@ -132,8 +141,7 @@ class GroupCommitter:
         self._waiting.clear()
         self._waiting_bytes = 0
         for each in refused:
-            if not each.answer.done():
-                each.answer.set_exception(NotCommittedError(_say(error)))
+            _tell(each, NotCommittedError(_say(error)))
 
     def _tell_overfull(self) -> None:
         """Once, not for every request, until a commit succeeds."""
@@ -143,6 +151,13 @@ class GroupCommitter:
                 "more waits for redis than receiver.max_waiting_bytes; senders are told to try again",
                 waiting_bytes=self._waiting_bytes,
             )
+
+
+def _tell(waiting: _Waiting, outcome: Outcome) -> None:
+    try:
+        waiting.tell(outcome)
+    except Exception:  # a mistake of ours on one connection; the others of the group have to be told
+        log.exception("an answer could not be sent; its sender will try again")
 
 
 def _say(error: Exception) -> str:

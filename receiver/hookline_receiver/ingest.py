@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import HttpVersion11
+from aiohttp import HttpVersion11, StreamReader
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import BaseRequest, Response
+from pydantic_core import to_json
 
 from hookline.errors import NotCommittedError, SettingsError, VerificationError
 from hookline.providers import Delivery, Provider, Verifier, provider, providers
 from hookline.settings import Receiver, Settings
 from hookline.store import RawEvent, new_event_id, now_ms
-from hookline_receiver.answers import committed, not_committed, refusal
-from hookline_receiver.commit import GroupCommitter
+from hookline_receiver.answers import Answer, committed, not_committed, refusal
+from hookline_receiver.commit import GroupCommitter, Outcome
 
 PREFIX = "/hooks/"
 STRUCK_OUT = "***"
@@ -67,6 +68,9 @@ class Ingest:
         self._endpoints = endpoints
         self._committer = committer
         self._settings = settings
+        self._plain_paths = {
+            PREFIX + name + end: each for name, each in endpoints.items() for end in ("", "/")
+        }
 
     async def __call__(self, request: BaseRequest) -> Response:
         """The answer to one request; see docs/receiver.md for what each means to the sender."""
@@ -74,21 +78,38 @@ class Ingest:
         name = path.removeprefix(PREFIX).removesuffix("/") if path.startswith(PREFIX) else ""
         endpoint = self._endpoints.get(name)
         if endpoint is None:
-            return refusal(404, "no such source")
+            return refusal(404, "no such source").response()
         if request.method != "POST":
-            return refusal(405, "deliveries come by POST", Allow="POST")
+            return refusal(405, "deliveries come by POST", Allow="POST").response()
         try:
             body = await self._body(request)
         except _TooLargeError:
             log.warning("delivery refused", source=name, reason="too large", peer=request.remote)
-            return refusal(413, f"larger than {self._settings.max_body_bytes} bytes")
+            return refusal(413, f"larger than {self._settings.max_body_bytes} bytes").response()
         except TimeoutError:
             log.warning("slow client dropped", source=name, peer=request.remote)
             return _drop(request)
         except (OSError, HttpProcessingError) as error:
             log.info("request refused", source=name, reason=type(error).__name__, peer=request.remote)
-            return refusal(400, "not a complete HTTP request")
-        return await self._accept(endpoint, Delivery(request.raw_headers, body), request.remote)
+            return refusal(400, "not a complete HTTP request").response()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.accept(
+            endpoint,
+            Delivery(request.raw_headers, body),
+            request.remote,
+            lambda each: None if answer.done() else answer.set_result(each),
+        )
+        return (await answer).response()
+
+    def ready(self, message: RawRequestMessage, body: StreamReader) -> Endpoint | None:
+        """Where this request goes, if it passes every rung before the signature as it stands."""
+        if (
+            message.method == "POST"
+            and body.is_eof()
+            and 0 < body.total_bytes <= self._settings.max_body_bytes
+        ):
+            return self._plain_paths.get(message.path)
+        return None
 
     async def _body(self, request: BaseRequest) -> bytes:
         """The whole body, refused rather than cut as soon as it is known to be too large."""
@@ -112,19 +133,26 @@ class Ingest:
                     raise _TooLargeError
         return b"".join(chunks)
 
-    async def _accept(self, endpoint: Endpoint, delivery: Delivery, peer: str | None) -> Response:
+    def accept(
+        self, endpoint: Endpoint, delivery: Delivery, peer: str | None, answer: Callable[[Answer], None]
+    ) -> None:
+        """Verify and commit a delivery; `answer` is called once it is refused or committed."""
         if endpoint.verify is not None:
             try:
                 endpoint.verify(delivery)
             except VerificationError as error:
                 log.warning("delivery refused", source=endpoint.name, reason=error.reason, peer=peer)
-                return refusal(401, "not verified")
+                answer(refusal(401, "not verified"))
+                return
         event = _event(endpoint, delivery)
-        try:
-            stored_id = await self._committer.submit(event)
-        except NotCommittedError:
-            return not_committed()
-        return committed(stored_id, is_duplicate=stored_id != event.id)
+
+        def tell(outcome: Outcome) -> None:
+            if isinstance(outcome, NotCommittedError):
+                answer(not_committed())
+            else:
+                answer(committed(outcome, is_duplicate=outcome != event.id))
+
+        self._committer.enlist(event, tell)
 
 
 def _let_it_continue(request: BaseRequest) -> None:
@@ -160,11 +188,11 @@ def _without_secrets(delivery: Delivery, secret_headers: frozenset[str]) -> byte
     for raw_name, raw_value in delivery.headers:
         name = raw_name.decode("latin-1")
         pairs.append((name, STRUCK_OUT if name.lower() in secret_headers else raw_value.decode("latin-1")))
-    return json.dumps(pairs, separators=(",", ":")).encode()
+    return to_json(pairs)
 
 
 def _drop(request: BaseRequest) -> Response:
     """Cut the connection; the answer is for aiohttp alone, which wants one."""
     if request.transport is not None:
         request.transport.abort()
-    return not_committed()
+    return not_committed().response()

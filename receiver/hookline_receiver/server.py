@@ -19,6 +19,7 @@ from aiohttp.web import BaseRequest, Response, Server, StreamResponse
 from aiohttp.web_protocol import RequestHandler
 
 from hookline_receiver.answers import not_committed, refusal
+from hookline_receiver.express import ExpressHandler
 from hookline_receiver.ingest import Ingest
 
 LINGERING_SECONDS = 2.0
@@ -34,6 +35,7 @@ class DeliveryServer(Server):
 
     def __init__(self, ingest: Ingest, *, idle_timeout_seconds: float) -> None:
         super().__init__(ingest, request_factory=_request)
+        self._ingest = ingest
         self._options: dict[str, Any] = {
             "keepalive_timeout": idle_timeout_seconds,
             "auto_decompress": False,
@@ -43,18 +45,19 @@ class DeliveryServer(Server):
 
     def __call__(self) -> RequestHandler:
         """A protocol for one connection."""
-        return DeliveryProtocol(self, loop=self._loop, **self._options)
+        return DeliveryProtocol(self, ingest=self._ingest, loop=self._loop, **self._options)
 
 
-class DeliveryProtocol(RequestHandler):
+class DeliveryProtocol(ExpressHandler):
     """One connection."""
 
-    __slots__ = ("_body", "_finished", "_is_stopping", "_lost", "_unread_timer")
+    __slots__ = ("_body", "_finished", "_lost", "_unread_timer")
 
-    def __init__(self, manager: Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
-        super().__init__(manager, loop=loop, **options)
+    def __init__(
+        self, manager: Server, *, ingest: Ingest, loop: asyncio.AbstractEventLoop, **options: Any
+    ) -> None:
+        super().__init__(manager, ingest=ingest, loop=loop, **options)
         self._body: StreamReader | None = None
-        self._is_stopping = False
         self._finished: asyncio.Future[None] | None = None
         self._lost: asyncio.Future[None] | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
@@ -124,7 +127,18 @@ class DeliveryProtocol(RequestHandler):
         await super().shutdown(timeout)
 
     def _is_receiving(self) -> bool:
-        return bool(self._messages) or (self._body is not None and not self._body.is_eof())
+        return (
+            self._is_committing
+            or bool(self._messages)
+            or (self._body is not None and not self._body.is_eof())
+        )
+
+    def answered(self) -> None:
+        """The express delivery that was under way is: end the connection, if that was waited for."""
+        super().answered()
+        if self._is_stopping:
+            super().close()
+        _wake(self._finished)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the lingering, and whatever else waits for this connection."""
@@ -161,12 +175,12 @@ class DeliveryProtocol(RequestHandler):
             raise ConnectionError("an answer is already on its way")
         if status >= 500:
             log.error("a request failed; the sender is told to try again", exc_info=exc)
-            return not_committed()
+            return not_committed().response()
         # The exception's text quotes the request, which may hold a secret.
         log.info("request refused", reason=type(exc).__name__, peer=request.remote)
         if isinstance(exc, LineTooLong):
-            return refusal(413, "the request line or a header is too long")
-        return refusal(400, "not an HTTP request")
+            return refusal(413, "the request line or a header is too long").response()
+        return refusal(400, "not an HTTP request").response()
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

@@ -31,19 +31,19 @@ end
 
 local ids = {}
 local received, repeated = {}, {}
-local fresh = 0
+local index = {}
 for i = 7, #ARGV, 9 do
   local id, bucket, dedupe, window, source = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4]
   local period = math.floor(now_ms / window)
   local first = first_within(window, bucket, period, dedupe, id)
   if not first then
     first = id
-    fresh = fresh + 1
     received[source] = (received[source] or 0) + 1
     remember(window, bucket, period, dedupe, id)
     redis.call('HSET', ARGV[1] .. id, 'source', source, 'provider', ARGV[i + 5], 'received_at', ARGV[i + 6],
       'headers', ARGV[i + 7], 'body', ARGV[i + 8], 'state', 'queued')
-    redis.call('ZADD', KEYS[1], ARGV[i + 6], id)
+    index[#index + 1] = ARGV[i + 6]
+    index[#index + 1] = id
   elseif first ~= id then -- the same id is this very commit, sent again because its answer was lost
     repeated[source] = (repeated[source] or 0) + 1
     if redis.call('EXISTS', ARGV[1] .. first) == 1 then
@@ -58,7 +58,8 @@ end
 for source, count in pairs(repeated) do
   redis.call('HINCRBY', KEYS[2], 'repeated:' .. source, count)
 end
-if fresh > 0 then
+if #index > 0 then
+  redis.call('ZADD', KEYS[1], unpack(index))
   write_job(KEYS[4], ARGV[3], ARGV[4], ARGV[5], ARGV[6], 'queued', KEYS[5], KEYS[3])
   redis.call('RPUSH', KEYS[3], ARGV[2])
 end
