@@ -13,7 +13,7 @@ import sys
 import time
 from abc import abstractmethod
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from redis import Redis
@@ -61,6 +61,8 @@ class HooklineWorker(Worker):
     """What both kinds of worker share: the loop, the heartbeat, the tick, and what follows a failed job."""
 
     death_penalty_class = NoDeathPenalty
+    head_start_seconds: ClassVar[float] = 0.0
+    """For how long the first group is alone, where a second one beside it would only slow it down."""
 
     def __init__(self, redis: Redis, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -126,10 +128,11 @@ class HooklineWorker(Worker):
         under_way, most = self._under_way(), self._settings.max_children
         if under_way >= most:
             return POLL_SECONDS
-        if under_way < AT_ONCE:
+        if under_way == 0:
             return 0
         share = self._settings.slice_seconds * under_way / most
-        return self._last_began_at + share - time.monotonic()
+        pause = self.head_start_seconds if under_way < AT_ONCE else share
+        return self._last_began_at + pause - time.monotonic()
 
     def _tick(self) -> bool:
         """Once a second, the work that some worker must do; whether the second was over."""
