@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 import structlog
+from redis import RedisError
 from rq import Queue
 from rq.executions import Execution
 from rq.job import Job
@@ -74,6 +75,8 @@ class ForkingWorker(HooklineWorker):
             random.seed()
             self.setup_work_horse_signals()
             self._is_horse = True
+            with contextlib.suppress(RedisError):  # if Redis is away, the first group will notice
+                self.connection.ping()  # connected before there is a group that would wait for it
             left = self._settings.groups_per_child
             for group in _groups_on(line):
                 self._do_group(*group)

@@ -61,8 +61,8 @@ class HooklineWorker(Worker):
     """What both kinds of worker share: the loop, the heartbeat, the tick, and what follows a failed job."""
 
     death_penalty_class = NoDeathPenalty
-    head_start_seconds: ClassVar[float] = 0.0
-    """For how long the first group is alone, where a second one beside it would only slow it down."""
+    head_start_seconds: ClassVar[float] = 0.005
+    """For how long the first group is alone: one that is soon done needs none beside it, nor its fork."""
 
     def __init__(self, redis: Redis, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -23,7 +23,8 @@ def worker(
     config: Config = None,
     processes: Processes = 1,
     no_fork: Annotated[
-        bool, typer.Option("--no-fork", help="Run actions in the worker's own process: lighter, not isolated.")
+        bool,
+        typer.Option("--no-fork", help="Run actions in the worker's own process: light, not isolated."),
     ] = False,
 ) -> None:
     """Run the actions on the events."""
