@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format bench clean
 
 demo: .venv/installed
 	$(BIN)/hookline demo $(ARGS)
 
 test: .venv/installed
 	$(BIN)/pytest --numprocesses 4 $(ARGS)
+
+bench: .venv/installed
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check
@@ -27,4 +30,4 @@ format: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .hookline
+	rm -rf .venv .hookline .bench

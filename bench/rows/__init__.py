@@ -1,0 +1,1 @@
+"""One module a row of the bench: its `NAME`, and `measure(bench)`, which gives its findings."""

@@ -1,0 +1,51 @@
+"""Filling Redis with finished events: they are as the product's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.ours import QUEUE, Ours
+from bench.redis_servers import RedisServer
+from bench.stored import Finish, store_finished
+from hookline.index import Filter, find
+from hookline.redis_server import find_server
+from hookline.store import DEDUPE_PREFIX, EVENTS_KEY, PURGE_KEY, Store, now_ms
+
+COUNT = 150
+FINISH = Finish({"type": "esa.post_create", "run:plugin.no_op": '{"state":"done","attempts":[]}'})
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Iterator[Ours]:
+    """A Hookline whose processes are not started."""
+    with RedisServer(find_server().path, tmp_path) as redis:
+        yield Ours(tmp_path / "ours", redis)
+
+
+def test_they_are_finished_listed_and_due_for_purging(ours: Ours) -> None:
+    """Nothing waits any more, and every index has them all."""
+    store_finished(ours, COUNT, FINISH)
+    store = Store(ours.redis.client, QUEUE)
+    listed = list(find(store, Filter()))
+    assert len(listed) == ours.finished() == COUNT
+    assert {(each.state, each.type) for each in listed} == {("done", "esa.post_create")}
+    assert store.redis.zcard(EVENTS_KEY) == store.redis.zcard(PURGE_KEY) == COUNT
+    assert store.waiting_jobs() == 0
+    assert list(store.redis.scan_iter("rq:job:*")) == []
+    assert list(store.redis.scan_iter(f"{DEDUPE_PREFIX}*"))
+
+
+def test_their_times_of_receipt_are_spread_over_days(ours: Ours) -> None:
+    """So that a page of three days ago is one from the middle."""
+    store_finished(ours, COUNT, FINISH)
+    middle = Filter(until_ms=now_ms() - 3 * 24 * 60 * 60 * 1000)
+    older = len(list(find(Store(ours.redis.client, QUEUE), middle)))
+    assert older == pytest.approx(COUNT / 2, abs=2)
+
+
+def test_redis_keeps_hashes_as_the_products_configuration_says(ours: Ours) -> None:
+    """What is measured is what `docker compose up` gives."""
+    assert set(ours.redis.client.config_get("hash-max-*-value").values()) == {"16384"}
