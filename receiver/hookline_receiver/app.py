@@ -67,14 +67,13 @@ async def serve(
         CommitScript(redis, settings.worker.queue),
         timeout_seconds=settings.redis.commit_timeout_seconds,
         max_waiting_bytes=settings.receiver.max_waiting_bytes,
+        connections=lambda: len(server.connections),
     )
-    deliveries = web.ServerRunner(
-        DeliveryServer(
-            Ingest(endpoints, committer, settings.receiver),
-            idle_timeout_seconds=settings.receiver.idle_timeout_seconds,
-        ),
-        shutdown_timeout=settings.receiver.shutdown_seconds,
+    server = DeliveryServer(
+        Ingest(endpoints, committer, settings.receiver),
+        idle_timeout_seconds=settings.receiver.idle_timeout_seconds,
     )
+    deliveries = web.ServerRunner(server, shutdown_timeout=settings.receiver.shutdown_seconds)
     checks = web.AppRunner(health(redis, stopping), access_log=None, shutdown_timeout=HEALTH_SHUTDOWN_SECONDS)
     try:
         for runner, sock in ((deliveries, listener), (checks, admin)):

@@ -1,6 +1,7 @@
 """Group commit: requests that arrive while a commit is under way go to Redis together in the next one.
 
-Idle, a group is one event and nothing waits. Busy, RQ's cost and the round trip are shared by up to 64.
+Idle, a group is one event and nothing waits. Busy, RQ's cost and the round trip are shared by up to 64, and
+the next group is taken in while one is on its way.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from hookline.store import RawEvent
 BEHIND_JOBS = 8
 """More jobs waiting than this: the workers are behind, and waiting to fill a group delays nobody."""
 FILL_SECONDS = 0.020
+COMMITS_AT_ONCE = 2
+FEW_EVENTS = 16
+"""From this many on, half of the senders are enough for a group; fewer wait for more."""
 
 Commit = Callable[[Sequence[RawEvent]], Awaitable[tuple[int, list[str]]]]
 Outcome = str | NotCommittedError
@@ -38,14 +42,26 @@ class _Waiting(NamedTuple):
 class GroupCommitter:
     """Takes events one by one and commits them in groups; each caller waits for its own group."""
 
-    def __init__(self, commit: Commit, *, timeout_seconds: float, max_waiting_bytes: int) -> None:
+    def __init__(
+        self,
+        commit: Commit,
+        *,
+        timeout_seconds: float,
+        max_waiting_bytes: int,
+        connections: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`connections` tells how many senders there may be at the most, each with one event at a time."""
         self._commit = commit
+        self._connections = connections
         self._timeout_seconds = timeout_seconds
         self._max_waiting_bytes = max_waiting_bytes
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
-        self._full = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._enough_events = GROUP_EVENTS
+        self._filled = asyncio.Event()
+        self._is_filling = False
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_behind = False
         self._is_unavailable = False
         self._is_overfull = False
@@ -72,40 +88,55 @@ class GroupCommitter:
             return
         self._waiting.append(_Waiting(event, size, tell))
         self._waiting_bytes += size
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        elif self._is_behind and self._is_full():
-            self._full.set()
+        if self._is_filling:
+            if self._is_enough():
+                self._filled.set()
+        elif not self._under_way or (self._under_way < COMMITS_AT_ONCE and self._is_enough()):
+            self._under_way += 1
+            task = asyncio.create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed or refused."""
-        if self._task is not None:
-            await self._task
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _run(self) -> None:
+        """Commit group after group, for as long as there is one that no other task sees to."""
         try:
-            while self._waiting:
+            while self._waiting and (self._under_way == 1 or self._is_enough()):
+                self._look_around()
                 if self._is_behind:
                     await self._fill()
-                await self._commit_group(self._next_group())
+                if group := self._next_group():  # while this one filled, the other may have taken all
+                    await self._commit_group(group)
         finally:
-            self._task = None
+            self._under_way -= 1
+
+    def _look_around(self) -> None:
+        """Half of the senders are enough for a group: the other half makes the next meanwhile."""
+        half = self._connections() // 2
+        self._enough_events = GROUP_EVENTS if half < FEW_EVENTS else min(half, GROUP_EVENTS)
 
     async def _fill(self) -> None:
-        self._full.clear()
-        if not self._is_full():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FILL_SECONDS):
-                    await self._full.wait()
+        if self._is_enough():
+            return
+        self._filled.clear()
+        self._is_filling = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FILL_SECONDS):
+                await self._filled.wait()
+        self._is_filling = False
 
-    def _is_full(self) -> bool:
-        return len(self._waiting) >= GROUP_EVENTS or self._waiting_bytes >= GROUP_BYTES
+    def _is_enough(self) -> bool:
+        return len(self._waiting) >= self._enough_events or self._waiting_bytes >= GROUP_BYTES
 
     def _next_group(self) -> list[_Waiting]:
         """The next events in their order, up to the limits; a single one may be over that of the bytes."""
         group: list[_Waiting] = []
         size = 0
-        while self._waiting and len(group) < GROUP_EVENTS:
+        while self._waiting and len(group) < self._enough_events:
             if group and size + self._waiting[0].size > GROUP_BYTES:
                 break
             group.append(self._waiting.popleft())

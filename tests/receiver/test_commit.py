@@ -44,14 +44,18 @@ class Commits:
         return await self._ends[-1]
 
     async def succeed(self, *ids: str, waiting_jobs: int = 0) -> None:
-        """End the last one: under these ids, or else under the events' own."""
-        self._ends[-1].set_result((waiting_jobs, list(ids) or [event.id for event in self.groups[-1]]))
+        """End the oldest one: under these ids, or else under the events' own."""
+        number = self._oldest()
+        self._ends[number].set_result((waiting_jobs, list(ids) or [each.id for each in self.groups[number]]))
         await settle()
 
     async def fail(self, error: Exception) -> None:
-        """End the last one with an error."""
-        self._ends[-1].set_exception(error)
+        """End the oldest one with an error."""
+        self._ends[self._oldest()].set_exception(error)
         await settle()
+
+    def _oldest(self) -> int:
+        return next(number for number, end in enumerate(self._ends) if not end.done())
 
     @property
     def was_cancelled(self) -> bool:
@@ -69,8 +73,12 @@ class Bench:
 
     def __init__(self, max_waiting_bytes: int = 64 * MIB) -> None:
         self.commits = Commits()
+        self.connections = 0
         self.committer = GroupCommitter(
-            self.commits, timeout_seconds=TIMEOUT_SECONDS, max_waiting_bytes=max_waiting_bytes
+            self.commits,
+            timeout_seconds=TIMEOUT_SECONDS,
+            max_waiting_bytes=max_waiting_bytes,
+            connections=lambda: self.connections,
         )
         self.clock = Clock(asyncio.get_running_loop())
         self.tasks: list[asyncio.Task[str]] = []
@@ -214,6 +222,42 @@ async def test_filling_ends_as_soon_as_a_group_is_full_of_bytes(bench: Bench) ->
     assert bench.commits.sizes == [1, 1]
 
 
+async def test_a_full_group_does_not_wait_for_the_one_that_is_on_its_way(bench: Bench) -> None:
+    """Two are on their way at the most."""
+    await bench.submit()
+    await bench.submit(2 * GROUP_EVENTS)
+    assert bench.commits.sizes == [1, GROUP_EVENTS]
+    await bench.commits.succeed()
+    assert bench.commits.sizes == [1, GROUP_EVENTS, GROUP_EVENTS]
+
+
+async def test_with_many_senders_half_of_them_are_enough(bench: Bench) -> None:
+    """So that the other half is taken in while the first is on its way; the clock has not moved."""
+    bench.connections = 40
+    await bench.submit_behind(1)
+    await bench.submit(19)
+    assert bench.commits.sizes == [1, 20]
+    await bench.submit(20)
+    assert bench.commits.sizes == [1, 20, 20]
+
+
+async def test_two_groups_never_take_the_same_event(bench: Bench) -> None:
+    """One that fills while the other ends finds nothing left, and commits nothing."""
+    bench.connections = 40
+    await bench.submit_behind(20)
+    await bench.submit(20)
+    await bench.commits.succeed(waiting_jobs=BEHIND_JOBS + 1)
+    await bench.submit(25)
+    for _ in range(3):
+        if not all(task.done() for task in bench.tasks):
+            await bench.clock.advance(FILL_SECONDS + 0.001)
+            await bench.commits.succeed(waiting_jobs=BEHIND_JOBS + 1)
+    assert all(task.done() for task in bench.tasks)
+    committed = [event.id for group in bench.commits.groups for event in group]
+    assert len(committed) == len(set(committed)) == len(bench.tasks)
+    assert min(bench.commits.sizes) > 0
+
+
 async def test_when_workers_have_caught_up_groups_wait_no_more(bench: Bench) -> None:
     """Every commit tells how it is now."""
     await bench.submit_behind(GROUP_EVENTS)
@@ -225,7 +269,7 @@ async def test_when_workers_have_caught_up_groups_wait_no_more(bench: Bench) -> 
 async def test_a_failure_refuses_everything_that_waits(bench: Bench) -> None:
     """Also what waits behind the group: a second time-out would outlast the senders' patience."""
     await bench.submit()
-    await bench.submit(GROUP_EVENTS + 1)
+    await bench.submit(GROUP_EVENTS - 1)
     await bench.commits.fail(ConnectionError("gone"))
     for task in bench.tasks:
         with pytest.raises(NotCommittedError, match="ConnectionError: gone"):
