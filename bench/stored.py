@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from redis import Redis
@@ -89,7 +89,7 @@ def _events(count: int) -> Iterator[RawEvent]:
         like = pool[number % _DISTINCT_BODIES]
         at_ms = first_ms + number * _SPREAD_MS // count
         key = f"{number:0{len(like.dedupe_key)}x}"
-        yield replace(like, id=new_event_id(at_ms), received_at_ms=at_ms, dedupe_key=key)
+        yield like._replace(id=new_event_id(at_ms), received_at_ms=at_ms, dedupe_key=key)
 
 
 async def _commit(port: int, events: list[RawEvent]) -> None:

@@ -31,8 +31,9 @@ _WARM_UP = 256
 _NOTE = (
     "Sent over 64 connections while no worker is there, so that the receiver groups them as under load: "
     "Redis's `used_memory` (without buffers of connections and of the append-only file) afterwards less "
-    "before, per event. It holds the headers, the dedupe key, the index and the share in the job. The "
-    "target is for what is over the body as it was sent, of the kind that has the most."
+    "before, per event. Beside the headers and the body it holds the dedupe key, the index, the share in "
+    "the job, and what the allocator rounds up. The target is for what is over the delivery's own bytes, "
+    "body and stored headers, of the kind that has the most."
 )
 
 
