@@ -60,8 +60,10 @@ class ExpressHandler(RequestHandler):
             super().data_received(data)
             return
         self._waiter = None
-        super().data_received(data)
-        self._waiter = idle
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = idle
         if self._messages and not self._take(*self._messages[0]):
             idle.set_result(None)
 

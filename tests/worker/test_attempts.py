@@ -147,3 +147,15 @@ async def test_a_plain_function_that_gives_a_coroutine_is_told() -> None:
         """Never run."""
 
     assert "make it `async def`" in str((await outcome_of(lambda event: inner())).error)
+
+
+async def test_a_run_that_ends_while_the_loop_is_blocked_past_its_time_has_ended() -> None:
+    """Its end and its time-out are seen in one turn of the loop; what has happened must not happen again."""
+
+    async def act(event: object) -> None:
+        await asyncio.sleep(0.05)
+
+    running = asyncio.create_task(outcome_of(act, timeout_seconds=0.1))
+    await asyncio.sleep(0.01)
+    threading.Event().wait(0.2)
+    assert await running == SUCCESS

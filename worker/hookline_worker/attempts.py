@@ -67,7 +67,7 @@ async def _ends_within(seconds: float, outcome: asyncio.Future[Outcome]) -> bool
     timer = loop.call_later(seconds, settle, False)
     outcome.add_done_callback(lambda _: settle(True))
     try:
-        return await answer
+        return await answer or outcome.done()  # both may come to pass in one turn of a loop that was blocked
     finally:
         timer.cancel()
 

@@ -55,14 +55,16 @@ class Child:
     def look(self) -> bool:
         """Whether it has news: a group done, or its end."""
         news = False
-        with contextlib.suppress(OSError, EOFError):  # its end is told by its exit code
-            while not self.line.closed and self.line.poll():
-                self.takes_more = self.line.recv()
-                self.group, news = None, True
-        if self.exit_code is None:
+        if self.exit_code is None:  # before its last words are read: afterwards there may be more of them
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.exit_code = os.waitstatus_to_exitcode(status)
+        try:
+            while not self.line.closed and self.line.poll():
+                self.takes_more = self.line.recv()
+                self.group, news = None, True
+        except (OSError, EOFError):  # its end is told by its exit code; a closed line has no more to say
+            self.retire()
         return news or self.exit_code is not None
 
     def descriptors(self) -> list[int]:

@@ -27,13 +27,13 @@ class ThreadWorker(HooklineWorker):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._groups: list[tuple[Job, Execution]] = []
+        self._groups: dict[str, tuple[Job, Execution]] = {}
         self._one_has_ended = threading.Event()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Start a thread for the job."""
         group = (job, self.prepare_execution(job))
-        self._groups.append(group)
+        self._groups[group[1].id] = group
         run = contextvars.copy_context().run
         threading.Thread(target=run, args=(self._perform, *group), name="group", daemon=True).start()
 
@@ -46,7 +46,7 @@ class ThreadWorker(HooklineWorker):
             else:
                 log.warning("redis is away; another worker will find this job", job=job.id, error=str(error))
         finally:
-            self._groups.remove((job, execution))
+            del self._groups[execution.id]
             self._one_has_ended.set()
 
     def _make_room(self) -> None:
@@ -65,4 +65,4 @@ class ThreadWorker(HooklineWorker):
     def _finish_groups(self) -> None:
         while self._groups and not self._patience_is_over():
             self._wait_for_any(0.1)
-        self.hand_over(list(self._groups))
+        self.hand_over(list(self._groups.values()))
