@@ -40,6 +40,13 @@ class Bench:
         """How often each contestant is measured."""
         return QUICK_ROUNDS if self.quick else ROUNDS
 
+    @property
+    def wrk(self) -> Path:
+        """The load generator."""
+        if self.tools.wrk is None:
+            raise NotMeasuredError(self.tools.missing["wrk"])
+        return self.tools.wrk
+
     def size(self, full: int, quick: int) -> int:
         """How many: so many in full, and so many with `--quick`."""
         return quick if self.quick else full

@@ -43,6 +43,17 @@ class Findings:
     missing: dict[str, str] = field(default_factory=dict)
     """Why a contestant, or a figure, was not measured."""
 
+    def compare(self, samples: Samples, figure: str, ours: str, theirs: str, what: str) -> None:
+        """Our median of `what` over theirs, with its range over the rounds; or why there is none."""
+        absent = [name for name in (theirs, ours) if not samples.get(name)]
+        if absent:
+            self.missing[figure] = self.missing.get(absent[0], "it was left out")
+            return
+        self.figures[figure] = ratio(samples[ours], samples[theirs], what)
+        pairs = zip(samples[ours], samples[theirs], strict=True)
+        ratios = [our[what] / their[what] for our, their in pairs]
+        self.ranges[figure] = (min(ratios), max(ratios))
+
 
 def in_turn(
     contestants: Mapping[str, Callable[[], Sample]],

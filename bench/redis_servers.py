@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from redis import Redis
 
-from bench.machine import cpu_seconds, peak_memory_bytes
+from bench.machine import peak_memory_bytes
 from bench.processes import Process, free_port
 
 Fsync = Literal["everysec", "always"]
@@ -45,29 +45,13 @@ class RedisServer:
         """The server's process id."""
         return self._process.pid
 
-    def cpu_seconds(self) -> float:
-        """CPU seconds of the server since its start."""
-        return cpu_seconds(self.pid)
-
-    def used_memory_bytes(self) -> int:
-        """What its data takes now, as it says itself."""
-        return int(self._info("memory")["used_memory"])
-
     def peak_data_bytes(self) -> int:
         """The most that its data took, as it says itself."""
-        return int(self._info("memory")["used_memory_peak"])
+        return int(self.client.info("memory")["used_memory_peak"])
 
     def peak_memory_bytes(self) -> int:
         """The most that the process has had in memory."""
         return peak_memory_bytes(self.pid)
-
-    def commands(self) -> dict[str, int]:
-        """How often each command was called since the start."""
-        stats = self._info("commandstats")
-        return {name.removeprefix("cmdstat_"): int(value["calls"]) for name, value in stats.items()}
-
-    def _info(self, section: str) -> dict[str, Any]:
-        return dict(self.client.info(section))
 
 
 def _arguments(folder: Path, port: int, fsync: Fsync) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.bench import Bench
-from bench.contest import Findings, NotMeasuredError, Sample, Samples, Table, median
+from bench.contest import Findings, Sample, Samples, Table, median
 from bench.deliveries import (
     ESA_BYTES,
     ESA_PATH,
@@ -84,9 +84,7 @@ def _sampler(bench: Bench, kind: _Kind, events: int) -> Callable[[], Sample]:
 
 
 def _send(bench: Bench, url: str, requests: Requests) -> None:
-    if bench.tools.wrk is None:
-        raise NotMeasuredError(bench.tools.missing["wrk"])
-    load_all(bench.tools.wrk, url, requests, connections=_CONNECTIONS)
+    load_all(bench.wrk, url, requests, connections=_CONNECTIONS)
 
 
 def _bytes(redis: RedisServer) -> int:

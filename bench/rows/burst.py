@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from bench.bench import Bench
-from bench.contest import Findings, NotMeasuredError, Sample, Samples, Table, median
+from bench.contest import Findings, Sample, Samples, Table, median
 from bench.deliveries import mixed_request
 from bench.load import Load, Requests, load_all
 from bench.machine import MemoryWatch
@@ -51,10 +51,8 @@ def _burst(bench: Bench, requests: Requests, *arguments: str) -> Callable[[], Sa
 
 
 def _accept(bench: Bench, ours: Ours, requests: Requests) -> Sample:
-    if bench.tools.wrk is None:
-        raise NotMeasuredError(bench.tools.missing["wrk"])
     with ours.receiver() as receiver, MemoryWatch(receiver.pid) as memory:
-        came: Load = load_all(bench.tools.wrk, receiver.url, requests, connections=CONNECTIONS)
+        came: Load = load_all(bench.wrk, receiver.url, requests, connections=CONNECTIONS)
     return {"accept_seconds": came.seconds, "receiver_peak_mib": memory.own_bytes / MEBIBYTE}
 
 

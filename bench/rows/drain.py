@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.bench import Bench
-from bench.contest import Findings, Sample, Samples, Table, median, ratio
+from bench.contest import Findings, Sample, Samples, Table, median
 from bench.draining import CPU, JOBS, PER_SECOND, REDIS_CPU, Peer, drain_ours, drain_peer
 from bench.marks import JOBS as PROGRAMS
 from bench.report import spread_text
@@ -47,8 +47,8 @@ def measure(bench: Bench) -> Findings:
     contestants = _ours(bench) | _peers(bench, findings)
     samples = bench.contest(findings, "drain", contestants)
     findings.tables.append(_table(samples))
-    compare(findings, samples, "drain.fork_ratio_rq", FORKING, RQ_FORKING)
-    compare(findings, samples, "drain.nofork_ratio_bullmq50", NO_FORK, BULLMQ_50)
+    findings.compare(samples, "drain.fork_ratio_rq", FORKING, RQ_FORKING, PER_SECOND)
+    findings.compare(samples, "drain.nofork_ratio_bullmq50", NO_FORK, BULLMQ_50, PER_SECOND)
     return findings
 
 
@@ -56,19 +56,6 @@ def rq_peer(how: str, job: str = "parse_note") -> Peer:
     """RQ, from Hookline's own environment: the same RQ, and the same version, as Hookline runs on."""
     program = PROGRAMS / "rq_peer.py"
     return Peer([sys.executable, program, "fill"], [sys.executable, program, how], (job,))
-
-
-def compare(findings: Findings, samples: Samples, figure: str, ours: str, theirs: str) -> None:
-    """Our median over theirs as a figure, with its range over the rounds; or why there is none."""
-    if not (samples.get(ours) and samples.get(theirs)):
-        findings.missing[figure] = next(
-            findings.missing[name] for name in (theirs, ours) if name in findings.missing
-        )
-        return
-    findings.figures[figure] = ratio(samples[ours], samples[theirs], PER_SECOND)
-    pairs = zip(samples[ours], samples[theirs], strict=True)
-    ratios = [our[PER_SECOND] / their[PER_SECOND] for our, their in pairs]
-    findings.ranges[figure] = (min(ratios), max(ratios))
 
 
 def _ours(bench: Bench) -> dict[str, Callable[[], Sample]]:

@@ -22,7 +22,7 @@ from bench.machine import CpuClock
 from bench.ours import QUEUE, Ours, Receiver
 from bench.redis_servers import RedisServer
 from bench.report import spread_text
-from bench.stored import Finish, store_finished
+from bench.stored import DAY_MS, Finish, store_finished
 from hookline.index import Filter, find
 from hookline.store import EVENTS_KEY, Store, now_ms
 
@@ -33,7 +33,6 @@ _CPU, _TIMES = (INGEST, DRAIN, REDIS, ALL), (LIST, PAGE, OLD_PAGE)
 _CONNECTIONS = 64
 _PAGE_EVENTS = 50
 _PAGES = 5
-_DAY_MS = 24 * 60 * 60 * 1000
 _BYTES_PER_EVENT = 8_000
 """Memory that must be free for each stored event: Redis itself, and what the kernel keeps of its file."""
 _COMMAND = "from hookline.cli import main; main()"
@@ -60,11 +59,7 @@ def measure(bench: Bench) -> Findings:
         samples = _contest(bench, findings, stack, levels)
     few, many = (_name(levels[place]) for place in (0, -1))
     findings.tables += [_cpu_table(samples, few, many), _time_table(samples)]
-    if samples.get(few) and samples.get(many):
-        findings.figures["growth.cpu_ratio"] = ratio(samples[many], samples[few], ALL)
-        pairs = zip(samples[many], samples[few], strict=True)
-        ratios = [after[ALL] / before[ALL] for after, before in pairs]
-        findings.ranges["growth.cpu_ratio"] = (min(ratios), max(ratios))
+    findings.compare(samples, "growth.cpu_ratio", many, few, ALL)
     return findings
 
 
@@ -90,12 +85,10 @@ class _Level:
         return self._cpu(bench, these) | self._times()
 
     def _cpu(self, bench: Bench, requests: Requests) -> Sample:
-        if bench.tools.wrk is None:
-            raise NotMeasuredError(bench.tools.missing["wrk"])
         count, url = len(requests.starts), self.receiver.url + ESA_PATH
         done = self.ours.finished() + count
         receiver, redis = CpuClock(self.receiver.pid), CpuClock(self.redis.pid)
-        load_all(bench.tools.wrk, url, requests, connections=_CONNECTIONS)
+        load_all(bench.wrk, url, requests, connections=_CONNECTIONS)
         taken = {INGEST: receiver.seconds(), REDIS: redis.seconds()}
         with self.ours.worker() as process:
             worker, redis = CpuClock(process.pid), CpuClock(self.redis.pid)
@@ -111,7 +104,7 @@ class _Level:
         subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True)  # noqa: S603
         took = time.perf_counter() - began
         store = Store(self.redis.client, QUEUE)
-        newest, old = Filter(), Filter(until_ms=now_ms() - 3 * _DAY_MS)
+        newest, old = Filter(), Filter(until_ms=now_ms() - 3 * DAY_MS)
         return {LIST: took * 1000, PAGE: _page_ms(store, newest), OLD_PAGE: _page_ms(store, old)}
 
 

@@ -58,11 +58,7 @@ class _Feed:
     sent: int = 0
 
     def load(self, bench: Bench, url: str, connections: int, seconds: float) -> Load:
-        if bench.tools.wrk is None:
-            raise NotMeasuredError(bench.tools.missing["wrk"])
-        done = load(
-            bench.tools.wrk, url, self.requests, connections=connections, seconds=seconds, first=self.sent
-        )
+        done = load(bench.wrk, url, self.requests, connections=connections, seconds=seconds, first=self.sent)
         self.sent += done.answered + connections + 1
         return done
 

@@ -76,10 +76,8 @@ def _drain(bench: Bench, count: int) -> Callable[[], Sample]:
 
 def _receive(bench: Bench, requests: Requests, count: int) -> Callable[[], Sample]:
     def sample() -> Sample:
-        if bench.tools.wrk is None:
-            raise NotMeasuredError(bench.tools.missing["wrk"])
         with bench.redis() as redis, bench.ours(redis).receiver("--processes", str(count)) as receiver:
-            wrk, url = bench.tools.wrk, receiver.url
+            wrk, url = bench.wrk, receiver.url
             warm = load(wrk, url, requests, connections=CONNECTIONS, seconds=WARM_UP_SECONDS)
             clocks = CpuClock(receiver.pid), CpuClock(redis.pid), BusyClock()
             first = warm.answered + CONNECTIONS + 1

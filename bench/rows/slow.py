@@ -6,7 +6,7 @@ from bench.bench import Bench
 from bench.contest import Findings, Samples, Table
 from bench.draining import CPU, PER_SECOND, drain_ours, drain_peer
 from bench.report import spread_text
-from bench.rows.drain import FORKING, NO_FORK, RQ_FORKING, RQ_SIMPLE, compare, rq_peer
+from bench.rows.drain import FORKING, NO_FORK, RQ_FORKING, RQ_SIMPLE, rq_peer
 
 NAME = "slow"
 
@@ -46,7 +46,7 @@ def measure(bench: Bench) -> Findings:
         findings.missing[RQ_SIMPLE] = "only in the full run"
     samples = bench.contest(findings, "slow actions", contestants)
     findings.tables.append(_table(samples))
-    compare(findings, samples, "slow.ratio_rq", FORKING, RQ_FORKING)
+    findings.compare(samples, "slow.ratio_rq", FORKING, RQ_FORKING, PER_SECOND)
     return findings
 
 

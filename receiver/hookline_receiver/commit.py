@@ -60,7 +60,6 @@ class GroupCommitter:
         self._enough_events = GROUP_EVENTS
         self._filled = asyncio.Event()
         self._is_filling = False
-        self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_behind = False
         self._is_unavailable = False
@@ -91,11 +90,8 @@ class GroupCommitter:
         if self._is_filling:
             if self._is_enough():
                 self._filled.set()
-        elif not self._under_way or (self._under_way < COMMITS_AT_ONCE and self._is_enough()):
-            self._under_way += 1
-            task = asyncio.create_task(self._run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        elif not self._tasks or (len(self._tasks) < COMMITS_AT_ONCE and self._is_enough()):
+            self._tasks.add(asyncio.create_task(self._run()))
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed or refused."""
@@ -105,14 +101,14 @@ class GroupCommitter:
     async def _run(self) -> None:
         """Commit group after group, for as long as there is one that no other task sees to."""
         try:
-            while self._waiting and (self._under_way == 1 or self._is_enough()):
+            while self._waiting and (len(self._tasks) == 1 or self._is_enough()):
                 self._look_around()
                 if self._is_behind:
                     await self._fill()
                 if group := self._next_group():  # while this one filled, the other may have taken all
                     await self._commit_group(group)
-        finally:
-            self._under_way -= 1
+        finally:  # here and not when the task is over: what comes in between would wait for nobody
+            self._tasks.discard(asyncio.current_task())
 
     def _look_around(self) -> None:
         """Half of the senders are enough for a group: the other half makes the next meanwhile."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hookline.service import Service
+
 if TYPE_CHECKING:
     from conftest import Pipeline
 
@@ -32,6 +34,19 @@ def children_of(pid: int) -> list[int]:
     """The processes that it forked and that still live."""
     with open(f"/proc/{pid}/task/{pid}/children") as children:
         return [int(child) for child in children.read().split()]
+
+
+def kill_whole(worker: Service) -> None:
+    """kill -9 of a worker and its children, so that nobody is left to tell of it."""
+    for pid in (worker.pid, *children_of(worker.pid)):
+        os.kill(pid, signal.SIGKILL)
+    worker.wait()
+
+
+def be_quick(pipeline: Pipeline, plugin: str) -> None:
+    """Have the plugin's long runs end at once, in the workers that are started from here on."""
+    config = pipeline.folder / "hookline.toml"
+    config.write_text(config.read_text() + f"\n[plugins.{plugin}]\nquick = true\n")
 
 
 @pytest.mark.parametrize("options", [[], ["--no-fork"]])
@@ -67,11 +82,8 @@ async def test_a_long_group_is_found_although_a_quick_one_ended_beside_it(pipeli
     await pipeline.post("misskey", "note")
     pipeline.wait_for(lambda: len(pipeline.told()) == 2, "the quick run")
 
-    for pid in (worker.pid, *children_of(worker.pid)):
-        os.kill(pid, signal.SIGKILL)
-    worker.wait()
-    config = pipeline.folder / "hookline.toml"
-    config.write_text(config.read_text() + "\n[plugins.both]\nquick = true\n")
+    kill_whole(worker)
+    be_quick(pipeline, "both")
     pipeline.start_worker()
     pipeline.wait_until_finished(2)
 
@@ -168,8 +180,7 @@ async def test_restarts_are_not_held_against_a_run(pipeline: Pipeline, options: 
         worker = pipeline.start_worker(*options)
         pipeline.wait_for(lambda n=restart: len(pipeline.told()) == n + 1, "the run")
         assert worker.stop() == 0
-    config = pipeline.folder / "hookline.toml"
-    config.write_text(config.read_text() + "\n[plugins.slow]\nquick = true\n")
+    be_quick(pipeline, "slow")
     pipeline.start_worker(*options)
     pipeline.wait_until_finished(1)
 
@@ -311,11 +322,8 @@ async def test_a_busy_worker_is_not_taken_for_an_outage(pipeline: Pipeline) -> N
     worker = pipeline.start_worker()
     await pipeline.post("misskey", "mention")
     pipeline.wait_for(lambda: pipeline.told() == ["lost"], "the run")
-    for pid in (worker.pid, *children_of(worker.pid)):
-        os.kill(pid, signal.SIGKILL)
-    worker.wait()
-    config = pipeline.folder / "hookline.toml"
-    config.write_text(config.read_text() + "\n[plugins.slow]\nquick = true\n")
+    kill_whole(worker)
+    be_quick(pipeline, "slow")
     for number in range(8):  # a group of its own each: more than half a minute of work
         await pipeline.post("misskey", "note", number)
     pipeline.start_worker()
@@ -340,11 +348,8 @@ async def test_an_owner_that_was_out_of_touch_takes_nothing_with_it(pipeline: Pi
         os.kill(pid, signal.SIGCONT)
     pipeline.wait_for(lambda: "not recorded here" in pipeline.log_text(), "the end of the first run")
     first.stop()
-    for pid in (second.pid, *children_of(second.pid)):
-        os.kill(pid, signal.SIGKILL)
-    second.wait()
-    config = pipeline.folder / "hookline.toml"
-    config.write_text(config.read_text() + "\n[plugins.both]\nquick = true\n")
+    kill_whole(second)
+    be_quick(pipeline, "both")
     pipeline.start_worker()
     pipeline.wait_until_finished(1)
 
