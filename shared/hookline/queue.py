@@ -18,6 +18,9 @@ GROUP_BYTES = 4 * 1024 * 1024
 
 PREFIX = "rq:"
 JOB_PREFIX = "rq:job:"
+MIXED_LANE = "*"
+"""The lane of jobs with events of several sources; other jobs are in the one called like their source."""
+REPLAY_LANE = "*replay"
 QUEUES_KEY = "rq:queues"
 WORKERS_KEY = "rq:workers"
 
@@ -32,6 +35,10 @@ class QueueKeys:
     def queue(self) -> str:
         """List: ids of the jobs waiting."""
         return f"rq:queue:{self.name}"
+
+    def lane(self, name: str) -> str:
+        """List: ids of the jobs of one lane, waiting for its turn."""
+        return f"rq:queue:{self.name}/{name}"
 
     @property
     def intermediate(self) -> str:
@@ -61,15 +68,16 @@ class Job:
     id: str
     data: bytes
     description: str
+    lane: str
     due_seconds: int = 0
     """When to run it, as a Unix time; 0 is now."""
 
 
-def job(event_ids: Sequence[str], *, due_seconds: int = 0) -> Job:
+def job(event_ids: Sequence[str], *, lane: str = MIXED_LANE, due_seconds: int = 0) -> Job:
     """A job for these events."""
     data = json.dumps((FUNCTION, None, (list(event_ids),), {}), separators=(",", ":")).encode()
     what = event_ids[0] if len(event_ids) == 1 else f"{len(event_ids)} events"
-    return Job(secrets.token_hex(12), data, f"process({what})", due_seconds)
+    return Job(secrets.token_hex(12), data, f"process({what})", lane, due_seconds)
 
 
 def iso(moment: datetime | None = None) -> str:

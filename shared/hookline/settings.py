@@ -135,8 +135,8 @@ class Worker(_Section):
     """The longest delay before any attempt."""
     slice_seconds: float = Field(default=2.0, gt=0)
     """No group that still runs keeps the next ones waiting for longer; with few under way, for much less."""
-    max_children: int = Field(default=16, ge=1)
-    """Groups that one worker process has under way at the same time, at the most."""
+    max_children: int = Field(default=20, ge=1)
+    """Groups that a worker process has under way at once, at the most; of one source, three quarters."""
     groups_per_child: int = Field(default=16, ge=1)
     """Groups that a forked child runs, one after another, before a fresh one takes its place."""
     concurrency: int = Field(default=64, ge=1)

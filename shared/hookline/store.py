@@ -4,11 +4,15 @@
 | --- | --- |
 | `hookline:event:<id>` | hash: the delivery as it came, its state, one `run:<action>` field a run |
 | `hookline:events` | sorted set: ids by received_at in ms |
+| `hookline:open` | set: ids of unfinished events |
 | `hookline:dead` | sorted set: dead letters by when they died, in ms |
 | `hookline:purge` | sorted set: finished events by when they may be purged, in ms |
 | `hookline:dedupe:<source>:…` | hash: the id of the first by the hash of its key; lives for two windows |
 | `hookline:lease:<token>` | string: lives while the owner of that token does |
-| `hookline:counters` | hash: `received:<source>`, `repeated:<source>`, `done`, `dead` |
+| `hookline:counters` | hash: `received:<source>`, `repeated:<source>`, `open:<source>`, `done`, `dead` |
+| `hookline:lanes` | sorted set: lanes of waiting jobs by when they had their last turn |
+| `hookline:jobs` | set: ids of the RQ jobs that there are |
+| `hookline:reconciler` | string: the worker that looks for what got lost |
 | `hookline:tick`, `hookline:tick:last`, `hookline:stuck` | the every-second work of the workers |
 | `hookline:grace` | lives for some seconds after Redis was away: no lease counts as over |
 | `hookline:ready` | what a receiver writes to see whether Redis takes writes |
@@ -18,7 +22,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib.resources import files
@@ -33,15 +37,22 @@ EVENT_PREFIX = "hookline:event:"
 LEASE_PREFIX = "hookline:lease:"
 DEDUPE_PREFIX = "hookline:dedupe:"
 EVENTS_KEY = "hookline:events"
+OPEN_KEY = "hookline:open"
 DEAD_KEY = "hookline:dead"
 PURGE_KEY = "hookline:purge"
 COUNTERS_KEY = "hookline:counters"
 TICK_KEY = "hookline:tick"
 STUCK_KEY = "hookline:stuck"
 GRACE_KEY = "hookline:grace"
+LANES_KEY = "hookline:lanes"
+JOBS_KEY = "hookline:jobs"
+RECONCILER_KEY = "hookline:reconciler"
 
 DEDUPE_SHARDS = 1024
 """Dedupe keys are spread over so many hashes, which Redis keeps compact up to 128 fields each."""
+BEHIND_JOBS = 8
+"""More jobs waiting than this: the workers are behind."""
+SORT_MOST = 500
 TICK_MS = 900
 STUCK_MS = 4_000
 TICK_MOST = 500
@@ -76,6 +87,15 @@ class RawEvent(NamedTuple):
     body: bytes
 
 
+class Popped(NamedTuple):
+    """A job that is on its way from a lane to a worker."""
+
+    job_id: str
+    data: bytes | None
+    """None when there is no such job any more, or none of ours."""
+    lane: str
+
+
 @dataclass(slots=True)
 class Change:
     """What to write to one event that the writer holds the lease of."""
@@ -95,21 +115,25 @@ class CommitScript:
         keys = queue.QueueKeys(queue_name)
         self._queue_name, self._queue_key = queue_name, keys.queue
 
-    async def __call__(self, events: Sequence[RawEvent]) -> tuple[int, list[str]]:
+    async def __call__(self, events: Sequence[RawEvent], *, again: bool = False) -> tuple[int, list[str]]:
         """How many jobs wait now, and for each event the id under which it is stored.
 
         That is another id than its own when the event was seen before. Calling it again with the same
-        events, after an answer was lost, changes nothing.
+        events, after an answer was lost, changes nothing; `again` says that this may be one of those calls,
+        and as late as after the dedupe window.
         """
-        job = queue.job([event.id for event in events])
+        jobs = _jobs(events)
         arguments: list[Any] = [
             EVENT_PREFIX,
-            job.id,
-            job.data,
-            job.description,
+            queue.JOB_PREFIX,
             self._queue_name,
             queue.iso(),
+            BEHIND_JOBS,
+            "again" if again else "",
+            len(jobs),
         ]
+        for job in jobs:
+            arguments += (job.id, job.data, job.description, job.lane)
         for event in events:
             arguments += (
                 event.id,
@@ -121,7 +145,7 @@ class CommitScript:
                 event.headers,
                 event.body,
             )
-        keys = [EVENTS_KEY, COUNTERS_KEY, self._queue_key, queue.JOB_PREFIX + job.id, queue.QUEUES_KEY]
+        keys = [EVENTS_KEY, COUNTERS_KEY, self._queue_key, queue.QUEUES_KEY, OPEN_KEY, LANES_KEY]
         waiting, *ids = await self._script(keys=keys, args=arguments)
         return int(waiting), text(ids)
 
@@ -133,9 +157,20 @@ class Store:
         self.redis = redis
         self.queue_name = queue_name
         self._keys = queue.QueueKeys(queue_name)
-        self._take, self._record, self._release, self._tick, self._replay = (
-            redis.register_script(_script(name)) for name in ("take", "record", "release", "tick", "replay")
+        self._take, self._record, self._release, self._tick, self._replay, self._next, self._reconcile = (
+            redis.register_script(_script(name))
+            for name in ("take", "record", "release", "tick", "replay", "next", "reconcile")
         )
+
+    def next(self, left_alone: Collection[str] = ()) -> Popped | None:
+        """The job whose lane has its turn, of the lanes that are not to be left alone; None without any."""
+        keys = [self._keys.queue, self._keys.intermediate, LANES_KEY, queue.QUEUES_KEY]
+        while True:
+            answer = self._next(keys=keys, args=[queue.JOB_PREFIX, SORT_MOST, *left_alone])
+            if isinstance(answer, list):
+                return Popped(answer[0].decode(), answer[1], answer[2].decode())
+            if answer == 0:
+                return None
 
     def take(
         self, token: str, lease_ms: int, event_ids: Sequence[str], *, execution: str
@@ -186,7 +221,7 @@ class Store:
             for name, value in change.fields.items():
                 arguments += (name, value)
         for job in jobs:
-            arguments += (job.id, job.data, job.description, job.due_seconds)
+            arguments += (job.id, job.data, job.description, job.lane, job.due_seconds)
         keys = [
             DEAD_KEY,
             PURGE_KEY,
@@ -194,6 +229,7 @@ class Store:
             self._keys.queue,
             self._keys.scheduled,
             queue.QUEUES_KEY,
+            OPEN_KEY,
         ]
         return text(self._record(keys=keys, args=arguments))
 
@@ -239,13 +275,57 @@ class Store:
         answer = self._tick(keys=keys, args=arguments)
         return None if answer is None else (int(answer[0]), int(answer[1]), int(answer[2]))
 
+    def reconcile(self, event_ids: Sequence[str]) -> list[str]:
+        """Enqueue what nobody runs of these events, which no job names; gives their ids."""
+        lost: list[str] = []
+        for group in _batches(event_ids, queue.GROUP_EVENTS):
+            job = queue.job(group)
+            answer = self._reconcile(
+                keys=[self._keys.queue, queue.QUEUES_KEY, GRACE_KEY],
+                args=[
+                    EVENT_PREFIX,
+                    LEASE_PREFIX,
+                    queue.JOB_PREFIX,
+                    self.queue_name,
+                    queue.iso(),
+                    job.id,
+                    job.data,
+                    job.description,
+                    job.lane,
+                    *group,
+                ],
+            )
+            lost += text(answer)
+        return lost
+
+    def enqueue_again(self, job_ids: Sequence[str]) -> list[str]:
+        """Enqueue these jobs, those that there still are; gives their ids."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.exists(queue.JOB_PREFIX + job_id)
+            found = pipeline.execute()
+            for job_id, is_there in zip(job_ids, found, strict=True):
+                if is_there:
+                    pipeline.rpush(self._keys.queue, job_id)
+                else:
+                    pipeline.srem(JOBS_KEY, job_id)
+            pipeline.execute()
+        return [job_id for job_id, is_there in zip(job_ids, found, strict=True) if is_there]
+
     def replay(self, event_ids: Sequence[str], action: str = "") -> list[str]:
         """Put finished events back to run again, all their actions or one; gives the ids that will run."""
         replayed: list[str] = []
         for group in _batches(event_ids, queue.GROUP_EVENTS):
-            job = queue.job(group)
+            job = queue.job(group, lane=queue.REPLAY_LANE)
             answer = self._replay(
-                keys=[DEAD_KEY, PURGE_KEY, self._keys.queue, queue.QUEUES_KEY],
+                keys=[
+                    DEAD_KEY,
+                    PURGE_KEY,
+                    self._keys.queue,
+                    queue.QUEUES_KEY,
+                    OPEN_KEY,
+                    COUNTERS_KEY,
+                ],
                 args=[
                     EVENT_PREFIX,
                     queue.JOB_PREFIX,
@@ -256,6 +336,7 @@ class Store:
                     job.id,
                     job.data,
                     job.description,
+                    job.lane,
                     *group,
                 ],
             )
@@ -267,13 +348,23 @@ class Store:
         return named(self.redis.hgetall(EVENT_PREFIX + event_id))
 
     def waiting_jobs(self) -> int:
-        """How many jobs wait in the queue."""
-        return int(self.redis.llen(self._keys.queue))
+        """How many jobs wait, in the queue or in a lane."""
+        lanes = text(self.redis.zrange(LANES_KEY, 0, -1))
+        return sum(int(self.redis.llen(key)) for key in (self._keys.queue, *map(self._keys.lane, lanes)))
 
 
 def now_ms() -> int:
     """The time in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def _jobs(events: Sequence[RawEvent]) -> list[queue.Job]:
+    """The job for all of these, and where they are of several sources, one for each source besides."""
+    by_source: dict[str, list[str]] = {}
+    for event in events:
+        by_source.setdefault(event.source, []).append(event.id)
+    each = [queue.job(ids, lane=source) for source, ids in by_source.items()]
+    return each if len(each) == 1 else [queue.job([event.id for event in events]), *each]
 
 
 def _dedupe_bucket(event: RawEvent) -> tuple[str, bytes]:

@@ -68,7 +68,7 @@ def test_every_redis_key_is_in_the_docs(pages: dict[str, str]) -> None:
     page = pages["docs/architecture.md"]
     own = [value for name, value in vars(store).items() if name.endswith(("_PREFIX", "_KEY"))]
     keys = QueueKeys("<name>")
-    of_rq = [keys.queue, keys.intermediate, keys.started, keys.scheduled]
+    of_rq = [keys.queue, keys.lane("<lane>"), keys.intermediate, keys.started, keys.scheduled]
     assert [key for key in [*own, *of_rq] if f"`{key}" not in page] == []
 
 

@@ -87,7 +87,11 @@ async def test_a_repeat_in_a_later_group_is_dropped_and_counted(commit: CommitSc
     for _ in range(2):
         assert (await commit([event("a"), event("b")]))[1][0] == first.id
     assert store.fields(first.id)["repeats"] == b"2"
-    assert store.redis.hgetall(COUNTERS_KEY) == {b"received:misskey": b"2", b"repeated:misskey": b"3"}
+    assert store.redis.hgetall(COUNTERS_KEY) == {
+        b"received:misskey": b"2",
+        b"repeated:misskey": b"3",
+        b"open:misskey": b"2",
+    }
 
 
 async def test_a_group_of_repeats_pushes_no_job(commit: CommitScript, store: Store) -> None:

@@ -24,6 +24,8 @@ class Child:
     line: Connection
     """Groups go out on it; True comes back for each that was done, False from a child that takes no more."""
     group: tuple[Job, Execution] | None = None
+    lane: str = ""
+    """Of that group."""
     began_at: float = 0.0
     """When it got that group, by the monotonic clock in seconds."""
     takes_more: bool = True
@@ -41,9 +43,9 @@ class Child:
         """Whether it waits for a group."""
         return self.group is None and self.takes_more and self.exit_code is None
 
-    def begin(self, job: Job, execution: Execution) -> None:
+    def begin(self, job: Job, execution: Execution, lane: str) -> None:
         """Give it this group. That it has just died is seen later, as if it had died of the group."""
-        self.group, self.began_at, self.missing = (job, execution), time.monotonic(), 0
+        self.group, self.lane, self.began_at, self.missing = (job, execution), lane, time.monotonic(), 0
         with contextlib.suppress(OSError):
             self.line.send((job.id, job.data, execution.id))
 

@@ -13,6 +13,8 @@ from hookline_worker.group import Group
 from hookline_worker.plugins import Plugins
 from hookline_worker.recorder import LEASE_SECONDS
 
+Fields = dict[str, bytes]
+
 
 class Dispatcher:
     """What `process` does; one for each worker process, made before the fork."""
@@ -28,20 +30,20 @@ class Dispatcher:
         found = dict(zip(event_ids, answers, strict=True))
         held = {event_id: answer for event_id, answer in found.items() if isinstance(answer, int)}
         taken = {event_id: answer for event_id, answer in found.items() if isinstance(answer, dict)}
-        suspects = [event_id for event_id, fields in taken.items() if "deaths" in fields]
-        if suspects and len(taken) > 1:
+        suspects = {event_id: fields for event_id, fields in taken.items() if "deaths" in fields}
+        if len(taken) > 1:
             taken = {event_id: fields for event_id, fields in taken.items() if event_id not in suspects}
         else:
-            suspects = []
+            suspects = {}
         if held or suspects:
             self._send_on(token, held, suspects, now_ms)
         if taken:
             clock = _Clock(now_ms, taken_at)
             Group(self._store, self._plugins, self._settings, token, execution, clock.now_ms).run(taken)
 
-    def _send_on(self, token: str, held: dict[str, int], suspects: list[str], now_ms: int) -> None:
+    def _send_on(self, token: str, held: dict[str, int], suspects: dict[str, Fields], now_ms: int) -> None:
         """Run alone what may have killed a process; look again at what another owner has, should it die."""
-        jobs = [job([event_id]) for event_id in suspects]
+        jobs = [job([event_id], lane=fields["source"].decode()) for event_id, fields in suspects.items()]
         if held:
             jobs.append(job(list(held), due_seconds=math.ceil((now_ms + max(held.values())) / 1000)))
         self._store.record(token, [Change(event_id, state="queued") for event_id in suspects], jobs)

@@ -20,7 +20,6 @@ from typing import Any, NoReturn
 
 import structlog
 from redis import RedisError
-from rq import Queue
 from rq.executions import Execution
 from rq.job import Job
 
@@ -45,10 +44,10 @@ class ForkingWorker(HooklineWorker):
         super().__init__(*arguments)
         self._children: list[Child] = []
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
+    def _begin(self, job: Job, lane: str) -> None:
         """Hand the job to the child that waits for one."""
         child = next(child for child in self._children if child.is_free)
-        child.begin(job, self.prepare_execution(job))
+        child.begin(job, self.prepare_execution(job), lane)
 
     def _make_room(self) -> None:
         """Fork the child that the next job is for, before there is one: then the job waits for no fork."""
@@ -104,8 +103,8 @@ class ForkingWorker(HooklineWorker):
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, _ignore)
 
-    def _under_way(self) -> int:
-        return sum(child.group is not None for child in self._children)
+    def _lanes_under_way(self) -> list[str]:
+        return [child.lane for child in self._children if child.group is not None]
 
     def _wait_for_any(self, seconds: float) -> None:
         wait_for_news(self._children, seconds)

@@ -196,7 +196,7 @@ class Group:
                 change.purge_at_ms = self._now_ms() + self._policy.kept_ms(change.state)
         elif not change.fields:
             return
-        record = Record(change, due_seconds)
+        record = Record(change, due_seconds, work.lane)
         if work.deaths:  # should the next run kill the process, this one must not be blamed
             self._recorder.write([record])
         else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import structlog
 from rq import Queue
 from rq.exceptions import DequeueTimeout, NoSuchJobError
@@ -9,29 +12,33 @@ from rq.job import Job
 
 from hookline.connections import is_unavailable
 from hookline.queue import FUNCTION, JOB_PREFIX
+from hookline.store import JOBS_KEY, Popped, Store
 
 log = structlog.get_logger(__name__)
 
 
-def next_job(queue: Queue, timeout_seconds: int) -> Job | None:
-    """The next job, moved to the intermediate list in one step: a pop would lose it with the worker.
+def next_job(
+    queue: Queue, store: Store, timeout_seconds: int, left_alone: Collection[str] = ()
+) -> tuple[Job, str] | None:
+    """The next job and its lane; a job is moved to the intermediate list in one step, a pop would lose it.
 
-    None when there is none for so long, and when what was there is no job to be run.
+    None when there is none, for so long where no lane is to be left alone, and when what was there is no
+    job to be run.
     """
-    try:
-        moved = Queue.lmove(queue.connection, queue.key, timeout_seconds)
-    except DequeueTimeout:
+    popped = store.next(left_alone)
+    if popped is None and not left_alone:
+        popped = _wait_for_one(queue, timeout_seconds)
+    if popped is None:
         return None
-    job_id = moved[1].decode()
     try:
-        return _fetch(queue, job_id)
+        return _read(queue, popped), popped.lane
     except NoSuchJobError:  # it was done while it was in the queue a second time
-        _discard(queue, job_id)
+        _discard(queue, popped.job_id)
     except Exception as error:  # whatever anybody may have put there
         if is_unavailable(error):
             raise
-        log.error("a job that is none of ours is thrown away", job=job_id, error=str(error))
-        _discard(queue, job_id)
+        log.error("a job that is none of ours is thrown away", job=popped.job_id, error=str(error))
+        _discard(queue, popped.job_id)
     return None
 
 
@@ -41,12 +48,27 @@ def event_ids(job: Job) -> list[str]:
     return [str(event_id) for event_id in ids]
 
 
-def _fetch(queue: Queue, job_id: str) -> Job:
-    data = queue.connection.hget(JOB_PREFIX + job_id, "data")
-    if data is None:
+def _wait_for_one(queue: Queue, timeout_seconds: int) -> Popped | None:
+    """What comes into the queue, which was empty, as were the lanes."""
+    try:
+        moved = Queue.lmove(queue.connection, queue.key, timeout_seconds)
+    except DequeueTimeout:
+        return None
+    job_id = moved[1].decode()
+    data, lane = _fields(queue, job_id)
+    return Popped(job_id, data, (lane or b"").decode())
+
+
+def _fields(queue: Queue, job_id: str) -> tuple[bytes | None, bytes | None]:
+    fields: Any = queue.connection.hmget(JOB_PREFIX + job_id, "data", "lane")
+    return fields[0], fields[1]
+
+
+def _read(queue: Queue, popped: Popped) -> Job:
+    if popped.data is None:
         raise NoSuchJobError
-    job = Job(job_id, connection=queue.connection, serializer=queue.serializer)
-    job.restore({b"data": data, b"origin": queue.name.encode()})
+    job = Job(popped.job_id, connection=queue.connection, serializer=queue.serializer)
+    job.restore({b"data": popped.data, b"origin": queue.name.encode()})
     if job.func_name != FUNCTION or not event_ids(job):
         raise ValueError(f"it calls {job.func_name}{tuple(job.args)!r}")
     return job
@@ -56,4 +78,5 @@ def _discard(queue: Queue, job_id: str) -> None:
     with queue.connection.pipeline() as pipeline:
         pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
         pipeline.delete(JOB_PREFIX + job_id)
+        pipeline.srem(JOBS_KEY, job_id)
         pipeline.execute()

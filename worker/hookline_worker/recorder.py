@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from hookline.connections import is_unavailable
-from hookline.queue import job
+from hookline.queue import MIXED_LANE, job
 from hookline.store import Change, Store
 
 LEASE_SECONDS = 10.0
@@ -41,6 +41,8 @@ class Record:
 
     change: Change
     due_seconds: int | None = None
+    lane: str = MIXED_LANE
+    """In which it then waits."""
 
 
 class Recorder:
@@ -81,11 +83,11 @@ class Recorder:
 
     def write(self, records: list[Record]) -> None:
         """Write these now, and come back when Redis has them."""
-        by_due: dict[int, list[str]] = defaultdict(list)
+        again: dict[tuple[str, int], list[str]] = defaultdict(list)
         for record in records:
             if record.due_seconds is not None:
-                by_due[record.due_seconds].append(record.change.event_id)
-        jobs = [job(ids, due_seconds=due) for due, ids in by_due.items()]
+                again[record.lane, record.due_seconds].append(record.change.event_id)
+        jobs = [job(ids, lane=lane, due_seconds=due) for (lane, due), ids in again.items()]
         lost, tries = self._patiently(
             lambda: self._store.record(self._token, [r.change for r in records], jobs)
         )

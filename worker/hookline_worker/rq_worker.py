@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from abc import abstractmethod
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -26,13 +27,17 @@ from rq.worker import WorkerStatus
 from hookline import queue
 from hookline.connections import is_unavailable
 from hookline.settings import Settings
-from hookline.store import Store
+from hookline.shares import may_take
+from hookline.store import JOBS_KEY, Store
 from hookline_worker.dispatch import Dispatcher
 from hookline_worker.jobs import Call, current_call
 from hookline_worker.popping import event_ids, next_job
+from hookline_worker.reconciler import Reconciler
 from hookline_worker.recorder import LEASE_SECONDS
 
 POLL_SECONDS = 1
+FULL_LANE_SECONDS = 0.2
+"""How often to look for jobs of other lanes, where one has as much of the worker as it may have."""
 AT_ONCE = 2
 """Groups that are run at the same time without further ado: while one waits for Redis, the other works."""
 HEARTBEAT_SECONDS = 5.0
@@ -78,6 +83,7 @@ class HooklineWorker(Worker):
         )
         self.hostname, self.pid, self.ip_address = socket.gethostname(), os.getpid(), "unknown"
         self._store, self._dispatcher, self._settings = store, dispatcher, settings.worker
+        self._reconciler = Reconciler(store, settings.worker.queue, name)
         self._next_heartbeat = 0.0
         self._next_tick = 0.0
         self._last_began_at = 0.0
@@ -114,10 +120,23 @@ class HooklineWorker(Worker):
                 self._wait_for_any(min(pause, POLL_SECONDS))
                 continue
             self._make_room()
-            job = next_job(self.queues[0], POLL_SECONDS)
-            if job is not None:
-                self.execute_job(job, self.queues[0])
-                self._last_began_at = time.monotonic()
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Begin the next group; wait for it if there is none, but not for long while some are under way."""
+        full = self._full_lanes()
+        found = next_job(self.queues[0], self._store, POLL_SECONDS, full)
+        if found is not None:
+            self._begin(*found)
+            self._last_began_at = time.monotonic()
+        elif full:
+            self._wait_for_any(FULL_LANE_SECONDS)
+
+    def _full_lanes(self) -> set[str]:
+        """The lanes that have their share of what this worker can do at the same time."""
+        lanes = Counter(self._lanes_under_way())
+        used, most = lanes.total(), self._settings.max_children
+        return {lane for lane, own in lanes.items() if not may_take(own, used, most)}
 
     def _pause_seconds(self) -> float:
         """For how long the groups under way still have precedence over the next.
@@ -146,11 +165,19 @@ class HooklineWorker(Worker):
         done = self._store.tick()
         if done is not None and done[1]:
             log.warning("jobs of workers that died are enqueued again", jobs=done[1])
+        self._reconciler.work()
         return True
 
-    @abstractmethod
     def _under_way(self) -> int:
-        """How many groups are being run."""
+        return len(self._lanes_under_way())
+
+    @abstractmethod
+    def _begin(self, job: Job, lane: str) -> None:
+        """Begin to run a job, and come back at once."""
+
+    @abstractmethod
+    def _lanes_under_way(self) -> list[str]:
+        """The lane of each group that is being run."""
 
     @abstractmethod
     def _make_room(self) -> None:
@@ -297,4 +324,5 @@ class HooklineWorker(Worker):
             pipeline.zrem(job.started_job_registry.key, execution.composite_key)
             pipeline.lrem(self.queues[0].intermediate_queue_key, 1, job.id)
             pipeline.srem(self.executions_key, execution.composite_key)
+            pipeline.srem(JOBS_KEY, job.id)
             pipeline.execute()

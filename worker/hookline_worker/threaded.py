@@ -1,4 +1,4 @@
-"""The worker without forks: a thread for each group, for speed.
+"""The worker without forks: a thread for each group.
 
 What crashes takes the worker with it, and its groups run again; isolation is what the fork is for.
 """
@@ -10,7 +10,6 @@ import threading
 from typing import Any, ClassVar
 
 import structlog
-from rq import Queue
 from rq.executions import Execution
 from rq.job import Job
 
@@ -21,19 +20,20 @@ log = structlog.get_logger(__name__)
 
 
 class ThreadWorker(HooklineWorker):
-    """A thread for each group, for speed: what crashes takes the worker with it, and its groups run again."""
+    """A thread for each group: what crashes takes the worker with it, and its groups run again."""
 
     head_start_seconds: ClassVar[float] = 0.020  # threads of one interpreter take turns
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._groups: dict[str, tuple[Job, Execution]] = {}
+        self._lanes: dict[str, str] = {}
         self._one_has_ended = threading.Event()
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
+    def _begin(self, job: Job, lane: str) -> None:
         """Start a thread for the job."""
         group = (job, self.prepare_execution(job))
-        self._groups[group[1].id] = group
+        self._groups[group[1].id], self._lanes[group[1].id] = group, lane
         run = contextvars.copy_context().run
         threading.Thread(target=run, args=(self._perform, *group), name="group", daemon=True).start()
 
@@ -46,14 +46,14 @@ class ThreadWorker(HooklineWorker):
             else:
                 log.warning("redis is away; another worker will find this job", job=job.id, error=str(error))
         finally:
-            del self._groups[execution.id]
+            del self._groups[execution.id], self._lanes[execution.id]
             self._one_has_ended.set()
 
     def _make_room(self) -> None:
         """A thread is made with its group."""
 
-    def _under_way(self) -> int:
-        return len(self._groups)
+    def _lanes_under_way(self) -> list[str]:
+        return list(self._lanes.values())
 
     def _wait_for_any(self, seconds: float) -> None:
         self._one_has_ended.wait(seconds)

@@ -12,6 +12,7 @@ from hookline.errors import ParseError, SettingsError
 from hookline.events import AnyEvent
 from hookline.ledger import RUN_FIELD, EventState, Run, runs_of
 from hookline.providers import Delivery, provider
+from hookline.queue import REPLAY_LANE
 
 UNSEEN_DEATHS = 3
 """After so many deaths that nobody saw, what was under way counts as having failed."""
@@ -46,6 +47,11 @@ class Work:
     """Runs that are executing or waiting here for their next attempt."""
     quiet: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when nothing of this event is executing any more."""
+
+    @property
+    def lane(self) -> str:
+        """Where it waits for its next attempt: a mass of replays should not hold up what is new."""
+        return REPLAY_LANE if self.is_replay else self.source
 
     def begin(self) -> None:
         """A run of this event starts to execute."""

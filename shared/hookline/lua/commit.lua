@@ -1,6 +1,9 @@
--- Commits a group: every event that is new is stored and indexed, and one RQ job names them all. Atomic.
--- KEYS  1 index of events · 2 counters · 3 RQ queue · 4 RQ job · 5 RQ's set of queues
--- ARGV  1 prefix of event keys · 2 job id · 3 job data · 4 job description · 5 queue name · 6 time (ISO 8601)
+-- Commits a group: every event that is new is stored and indexed, and one RQ job names them all, or one for each
+-- source when the workers are behind, so that no source waits behind another's. Atomic.
+-- KEYS  1 index of events · 2 counters · 3 RQ queue · 4 RQ's set of queues · 5 unfinished events · 6 lanes
+-- ARGV  1 prefix of event keys · 2 prefix of RQ job keys · 3 queue name · 4 time (ISO 8601)
+--       5 more jobs waiting than this: the workers are behind · 6 'again' for events that may be stored already
+--       7 number of jobs, then for each, the one for all of the group first: id, data, description, lane
 --       then for each event: id, prefix of its dedupe buckets, dedupe key, window in ms, source, provider,
 --       received_at in ms, headers, body
 -- Gives {number of jobs waiting, then for each event the id under which it is stored}.
@@ -29,13 +32,22 @@ local function remember(window, bucket, period, key, id)
   end
 end
 
+local waiting = redis.call('LLEN', KEYS[3])
+for _, lane in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
+  waiting = waiting + redis.call('LLEN', KEYS[3] .. '/' .. lane)
+end
+
 local ids = {}
 local received, repeated = {}, {}
-local index = {}
-for i = 7, #ARGV, 9 do
+local index, new = {}, {}
+local jobs = tonumber(ARGV[7])
+for i = 8 + 4 * jobs, #ARGV, 9 do
   local id, bucket, dedupe, window, source = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4]
   local period = math.floor(now_ms / window)
   local first = first_within(window, bucket, period, dedupe, id)
+  if not first and ARGV[6] == 'again' and redis.call('EXISTS', ARGV[1] .. id) == 1 then
+    first = id -- committed before a crash, and its dedupe window is over
+  end
   if not first then
     first = id
     received[source] = (received[source] or 0) + 1
@@ -44,6 +56,7 @@ for i = 7, #ARGV, 9 do
       'headers', ARGV[i + 7], 'body', ARGV[i + 8], 'state', 'queued')
     index[#index + 1] = ARGV[i + 6]
     index[#index + 1] = id
+    new[#new + 1] = id
   elseif first ~= id then -- the same id is this very commit, sent again because its answer was lost
     repeated[source] = (repeated[source] or 0) + 1
     if redis.call('EXISTS', ARGV[1] .. first) == 1 then
@@ -54,14 +67,26 @@ for i = 7, #ARGV, 9 do
 end
 for source, count in pairs(received) do
   redis.call('HINCRBY', KEYS[2], 'received:' .. source, count)
+  redis.call('HINCRBY', KEYS[2], 'open:' .. source, count)
 end
 for source, count in pairs(repeated) do
   redis.call('HINCRBY', KEYS[2], 'repeated:' .. source, count)
 end
-if #index > 0 then
+if #new > 0 then
   redis.call('ZADD', KEYS[1], unpack(index))
-  write_job(KEYS[4], ARGV[3], ARGV[4], ARGV[5], ARGV[6], 'queued', KEYS[5], KEYS[3])
-  redis.call('RPUSH', KEYS[3], ARGV[2])
+  redis.call('SADD', KEYS[5], unpack(new))
+  local first_job, last_job = 1, 1
+  if jobs > 1 and waiting > tonumber(ARGV[5]) then
+    first_job, last_job = 2, jobs
+  end
+  for j = first_job, last_job do
+    local id, data, description, lane = unpack(ARGV, 4 * j + 4, 4 * j + 7)
+    if j == 1 or received[lane] then -- else it would name repeats alone
+      write_job(ARGV[2], id, data, description, lane, ARGV[3], ARGV[4], 'queued', KEYS[4], KEYS[3])
+      redis.call('RPUSH', KEYS[3], id)
+      waiting = waiting + 1
+    end
+  end
 end
-table.insert(ids, 1, redis.call('LLEN', KEYS[3]))
+table.insert(ids, 1, waiting)
 return ids

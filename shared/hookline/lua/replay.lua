@@ -1,13 +1,16 @@
 -- Puts finished events back to run again on purpose: their old runs move aside, one job names them. Atomic.
 -- KEYS  1 dead letters · 2 events by when they may be purged · 3 RQ queue · 4 RQ's set of queues
+--       5 unfinished events · 6 counters
 -- ARGV  1 prefix of event keys · 2 prefix of RQ job keys · 3 queue name · 4 time (ISO 8601) · 5 time in ms
---       6 action, or '' for every action · 7 job id · 8 job data · 9 job description · then the ids
+--       6 action, or '' for every action · 7 job id · 8 job data · 9 job description
+--       10 lane · then the ids
 -- Gives the ids that will run.
 local replayed = {}
-for i = 10, #ARGV do
+for i = 11, #ARGV do
   local id = ARGV[i]
   local key = ARGV[1] .. id
-  local state = redis.call('HGET', key, 'state')
+  local now = redis.call('HMGET', key, 'state', 'source')
+  local state = now[1]
   if state == 'done' or state == 'dead' then
     local number = redis.call('HINCRBY', key, 'replays', 1)
     local fields = redis.call('HGETALL', key)
@@ -25,11 +28,13 @@ for i = 10, #ARGV do
     end
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZREM', KEYS[2], id)
+    redis.call('SADD', KEYS[5], id)
+    redis.call('HINCRBY', KEYS[6], 'open:' .. now[2], 1)
     replayed[#replayed + 1] = id
   end
 end
 if #replayed > 0 then
-  write_job(ARGV[2] .. ARGV[7], ARGV[8], ARGV[9], ARGV[3], ARGV[4], 'queued', KEYS[4], KEYS[3])
+  write_job(ARGV[2], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[3], ARGV[4], 'queued', KEYS[4], KEYS[3])
   redis.call('RPUSH', KEYS[3], ARGV[7])
 end
 return replayed

@@ -23,20 +23,24 @@ if last and now_ms - tonumber(last) > tonumber(ARGV[6]) then
 end
 local in_grace = redis.call('EXISTS', KEYS[10]) == 1
 
-local function enqueue(job, push)
+local function enqueue(job, is_again)
   local key = ARGV[1] .. 'job:' .. job
   if redis.call('EXISTS', key) == 0 then
     return 0
   end
   redis.call('HSET', key, 'status', 'queued')
-  redis.call(push, KEYS[2], job)
+  if is_again then
+    push_first(KEYS[2], key, job)
+  else
+    redis.call('RPUSH', KEYS[2], job)
+  end
   return 1
 end
 
 local due = 0
 for _, job in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, most)) do
   redis.call('ZREM', KEYS[5], job)
-  due = due + enqueue(job, 'RPUSH')
+  due = due + enqueue(job, false)
 end
 
 local JOB_AND_EXECUTION = '^(.*):([^:]*)$'
@@ -55,9 +59,11 @@ for _, member in ipairs(in_grace and {} or redis.call('ZRANGEBYSCORE', KEYS[4], 
   -- next owner may be at it by then.
   if again and redis.call('EXISTS', ARGV[1] .. 'job:' .. job) == 1 then
     redis.call('RENAME', ARGV[1] .. 'job:' .. job, ARGV[1] .. 'job:' .. again)
+    redis.call('SREM', JOBS_KEY, job)
+    redis.call('SADD', JOBS_KEY, again)
     job = again
   end
-  recovered = recovered + enqueue(job, 'LPUSH') -- it has waited once already
+  recovered = recovered + enqueue(job, true)
 end
 
 local waiting = {}
@@ -69,7 +75,7 @@ for _, job in ipairs(redis.call('LRANGE', KEYS[3], 0, most)) do
       redis.call('HSET', KEYS[6], job, now_ms)
     elseif now_ms - tonumber(first_seen) >= tonumber(ARGV[4]) then
       redis.call('LREM', KEYS[3], 1, job)
-      recovered = recovered + enqueue(job, 'LPUSH') -- it has waited once already
+      recovered = recovered + enqueue(job, true)
       waiting[job] = nil
     end
   end

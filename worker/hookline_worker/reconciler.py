@@ -1,0 +1,137 @@
+"""Finds what got lost: unfinished events that no job names, and jobs that are in no list of RQ's.
+
+Nothing in Hookline loses any, but a person may delete a queue, and another program a key. One worker looks, a
+little every second. What it reads grows with what waits, not with what is stored.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Collection, Iterator
+
+import structlog
+from pydantic_core import from_json
+
+from hookline.queue import JOB_PREFIX, QueueKeys
+from hookline.store import JOBS_KEY, LANES_KEY, OPEN_KEY, RECONCILER_KEY, Store, text
+
+PERIOD_SECONDS = 2.0
+"""Between two looks; what is missing in two of them, one after the other, is lost."""
+REST = 20
+"""A look that took long is followed by a rest so many times as long: it costs a worker 5 % at the most."""
+TURN_SECONDS = 0.05
+LEASE_MS = 10_000
+AT_ONCE = 500
+WINDOW_EVENTS = 20_000
+"""Unfinished events that are looked for at a time, or somewhat more."""
+MOST_JOBS = 200_000
+"""With more jobs than this waiting, none is looked for."""
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """`work` is called every second by every worker, and does nothing in all but one."""
+
+    def __init__(self, store: Store, queue_name: str, owner: str) -> None:
+        self._store, self._redis, self._owner = store, store.redis, owner
+        self._keys = QueueKeys(queue_name)
+        self._look: Iterator[None] = iter(())
+        self._next_look_at = 0.0
+        self._spent_seconds = 0.0
+        self._cursor = 0
+        self._missing: set[str] = set()
+        self._missing_jobs: set[str] = set()
+
+    def work(self) -> None:
+        """Go on with the look that is under way, or begin one when it is time; for 50 ms or so."""
+        began_at = time.monotonic()
+        if began_at < self._next_look_at or not self._is_mine():
+            return
+        for _ in self._look:
+            if time.monotonic() - began_at > TURN_SECONDS:
+                break
+        else:
+            self._next_look_at = began_at + max(PERIOD_SECONDS, REST * self._spent_seconds)
+            self._spent_seconds = 0.0
+            self._look = self._looking()
+        self._spent_seconds += time.monotonic() - began_at
+
+    def _is_mine(self) -> bool:
+        """Whether this worker is the one; another takes over when it has been silent for long."""
+        key, owner = RECONCILER_KEY, self._owner
+        return bool(self._redis.set(key, owner, nx=True, px=LEASE_MS)) or (
+            self._redis.get(key) == owner.encode() and bool(self._redis.pexpire(key, LEASE_MS))
+        )
+
+    def _looking(self) -> Iterator[None]:
+        cursor, found = self._redis.sscan(OPEN_KEY, self._cursor, count=WINDOW_EVENTS)
+        missing, jobs = set(text(found)), self._jobs()
+        yield
+        for job_ids in self._live_jobs():
+            jobs.difference_update(job_ids)
+            if missing:
+                missing.difference_update(self._named_by(job_ids))
+            yield
+        self._enqueue_events(missing & self._missing)
+        self._enqueue_jobs(jobs & self._missing_jobs)
+        self._missing, self._missing_jobs = missing, jobs
+        if not missing:  # else the same events once more
+            self._cursor = int(cursor)
+
+    def _jobs(self) -> set[str]:
+        return (
+            set(text(self._redis.smembers(JOBS_KEY))) if self._redis.scard(JOBS_KEY) <= MOST_JOBS else set()
+        )
+
+    def _live_jobs(self) -> Iterator[list[str]]:
+        """The ids of all jobs that RQ knows of, in the order in which they move on, so that none slips by."""
+        yield from self._of_a_sorted_set(self._keys.scheduled)
+        yield from self._of_a_list(self._keys.queue)
+        for lane in text(self._redis.zrange(LANES_KEY, 0, -1)):
+            yield from self._of_a_list(self._keys.lane(lane))
+        yield from self._of_a_list(self._keys.intermediate)
+        for members in self._of_a_sorted_set(self._keys.started):
+            yield [member.rpartition(":")[0] or member for member in members]
+
+    def _of_a_list(self, key: str) -> Iterator[list[str]]:
+        for start in itertools.count(0, AT_ONCE // 2):  # half of each again, as some move up meanwhile
+            ids = text(self._redis.lrange(key, start, start + AT_ONCE - 1))
+            yield ids
+            if len(ids) < AT_ONCE:
+                return
+
+    def _of_a_sorted_set(self, key: str) -> Iterator[list[str]]:
+        for start in itertools.count(0, AT_ONCE // 2):
+            ids = text(self._redis.zrange(key, start, start + AT_ONCE - 1))
+            yield ids
+            if len(ids) < AT_ONCE:
+                return
+
+    def _named_by(self, job_ids: list[str]) -> Iterator[str]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for job_id in job_ids:
+                pipeline.hget(JOB_PREFIX + job_id, "data")
+            answers = pipeline.execute(raise_on_error=False)
+        for data in answers:
+            if isinstance(data, bytes):
+                yield from _events_of(data)
+
+    def _enqueue_events(self, lost: Collection[str]) -> None:
+        enqueued = self._store.reconcile(sorted(lost))
+        if enqueued:
+            log.error("events that no job knew of are enqueued", events=len(enqueued), first=enqueued[0])
+
+    def _enqueue_jobs(self, lost: Collection[str]) -> None:
+        enqueued = self._store.enqueue_again(sorted(lost))
+        if enqueued:
+            log.error("jobs that were in no list are enqueued", jobs=len(enqueued), first=enqueued[0])
+
+
+def _events_of(data: bytes) -> list[str]:
+    try:
+        _, _, (event_ids,), _ = from_json(data)
+    except (ValueError, TypeError):  # none of ours
+        return []
+    return [event_id for event_id in event_ids if isinstance(event_id, str)]
