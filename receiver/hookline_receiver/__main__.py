@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 from pathlib import Path
 
@@ -11,9 +10,11 @@ from hookline.connections import connect_async
 from hookline.errors import HooklineError, SettingsError
 from hookline.log import set_up_logging
 from hookline.processes import supervise
-from hookline.settings import Receiver, load_settings
-from hookline_receiver.app import bind, run
+from hookline.settings import load_settings
+from hookline.succession import CHECK_OPTION
+from hookline_receiver.app import run
 from hookline_receiver.ingest import endpoints
+from hookline_receiver.listening import open_sockets
 
 
 def main() -> int:
@@ -21,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="hookline receiver")
     parser.add_argument("--config", type=Path)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument(CHECK_OPTION, action="store_true", help="only tell whether it could start")
     options = parser.parse_args()
     try:
         settings = load_settings(options.config)
@@ -32,37 +34,20 @@ def main() -> int:
                 "add a [sources.<name>] to hookline.toml"
             )
         redis = connect_async(settings.redis, client_name="hookline-receiver")
-        listener, admin = _listen(settings.receiver)
+        if options.check:
+            return 0
+        sockets = open_sockets(settings.receiver)
     except HooklineError as error:
         print(error, file=sys.stderr)  # noqa: T201 (logging may not be set up yet, and this is for a person)
         return 2
-
-    def stop_listening() -> None:
-        listener.close()
-        admin.close()
-
+    if options.processes > 1:
+        sockets = sockets._replace(is_admin_shared=True)
     return supervise(
         options.processes,
-        lambda: run(settings, ready, redis, listener, admin),
+        lambda tell_ready: run(settings, ready, redis, sockets, tell_ready),
         name="receiver",
-        on_stop=stop_listening,
+        sockets=(sockets.deliveries, sockets.admin),
     )
-
-
-def _listen(settings: Receiver) -> tuple[socket.socket, socket.socket]:
-    """The sockets for deliveries and for the admin port."""
-    return (
-        _bind("receiver.port", settings.host, settings.port),
-        _bind("receiver.admin_port", settings.admin_host, settings.admin_port),
-    )
-
-
-def _bind(setting: str, host: str, port: int) -> socket.socket:
-    try:
-        return bind(host, port)
-    except OSError as error:
-        reason = str(error.strerror).partition(" (while")[0]  # which would tell the address again
-        raise SettingsError(f"{setting}: cannot listen on {host}:{port}: {reason}; choose another") from error
 
 
 if __name__ == "__main__":

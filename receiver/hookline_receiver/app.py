@@ -1,4 +1,4 @@
-"""The receiver's life: bind, serve; on SIGTERM stop accepting, commit what is under way, answer it, end."""
+"""The receiver's life: serve; on SIGTERM stop accepting, answer what has come and still comes, end."""
 
 from __future__ import annotations
 
@@ -6,66 +6,72 @@ import asyncio
 import contextlib
 import gc
 import signal
-import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 from aiohttp import web
 from redis.asyncio import Redis as AsyncRedis
 
-from hookline.settings import Settings
+from hookline.settings import Receiver, Settings
 from hookline.store import CommitScript
 from hookline_receiver.commit import GroupCommitter
 from hookline_receiver.health import health
 from hookline_receiver.ingest import Endpoint, Ingest
+from hookline_receiver.listening import BACKLOG, Sockets, address, stop_accepting
 from hookline_receiver.server import DeliveryServer
 
 COLLECT_AFTER = (10_000, 20, 20)
 """A delivery leaves no cycles behind; the collector, looking every 700 objects, finds nothing."""
-BACKLOG = 1024
 HEALTH_SHUTDOWN_SECONDS = 2.0
+SAME_SIGNAL_SECONDS = 1.0
+"""Ctrl-C reaches a receiver twice, from the terminal and from its supervisor."""
 
 log = structlog.get_logger(__name__)
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket, which processes forked from here on share; raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+class StopSignals:
+    """SIGTERM and SIGINT: the first one is to stop, another one is to stop at once."""
 
+    def __init__(self) -> None:
+        self.stopping, self.hurrying = asyncio.Event(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._first_at = 0.0
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(signum, self._take)
 
-def address(listener: socket.socket) -> str:
-    """`http://host:port` of a listening socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def _take(self) -> None:
+        if not self.stopping.is_set():
+            self._first_at = self._loop.time()
+            self.stopping.set()
+        elif self._loop.time() - self._first_at > SAME_SIGNAL_SECONDS:
+            self.hurrying.set()
 
 
 def run(
     settings: Settings,
     endpoints: Mapping[str, Endpoint],
     redis: AsyncRedis,
-    listener: socket.socket,
-    admin: socket.socket,
+    sockets: Sockets,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `redis` must not be connected yet: it belongs to this process alone."""
+    """Serve until SIGTERM or SIGINT; `ready` is called when connections are accepted.
+
+    `redis` must not be connected yet: it belongs to this process alone.
+    """
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    asyncio.run(serve(settings, endpoints, redis, listener, admin))
+    asyncio.run(serve(settings, endpoints, redis, sockets, ready))
 
 
 async def serve(
     settings: Settings,
     endpoints: Mapping[str, Endpoint],
     redis: AsyncRedis,
-    listener: socket.socket,
-    admin: socket.socket,
+    sockets: Sockets,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stopping.set)
-
+    told = StopSignals()
     committer = GroupCommitter(
         CommitScript(redis, settings.worker.queue),
         timeout_seconds=settings.redis.commit_timeout_seconds,
@@ -76,19 +82,42 @@ async def serve(
         Ingest(endpoints, committer, settings.receiver),
         idle_timeout_seconds=settings.receiver.idle_timeout_seconds,
     )
-    deliveries = web.ServerRunner(server, shutdown_timeout=settings.receiver.shutdown_seconds)
-    checks = web.AppRunner(health(redis, stopping), access_log=None, shutdown_timeout=HEALTH_SHUTDOWN_SECONDS)
+    checks = web.AppRunner(
+        health(redis, told.stopping), access_log=None, shutdown_timeout=HEALTH_SHUTDOWN_SECONDS
+    )
     try:
-        for runner, sock in ((deliveries, listener), (checks, admin)):
-            await runner.setup()
-            await web.SockSite(runner, sock, backlog=BACKLOG).start()
-        log.info("receiver is listening", url=address(listener), admin=address(admin))
-        await stopping.wait()
+        listening = await asyncio.get_running_loop().create_server(
+            server, sock=sockets.deliveries, backlog=BACKLOG
+        )
+        await checks.setup()
+        await web.SockSite(checks, sockets.admin).start()
+        log.info("receiver is listening", url=address(sockets.deliveries), admin=address(sockets.admin))
+        ready()
+        await told.stopping.wait()
         log.info("receiver is stopping")
+        await stop_accepting(listening, sockets.deliveries, server)
+        ends = [_see_off(server, told, settings.receiver)]
+        if sockets.is_admin_shared:  # whoever shares it answers for itself
+            ends.append(checks.cleanup())
+        await asyncio.gather(*ends)
     finally:
-        await deliveries.cleanup()
         await committer.drain()
         await checks.cleanup()
         with contextlib.suppress(Exception):  # the connection may be broken, and we are leaving anyway
             await redis.aclose()
     log.info("receiver has stopped")
+
+
+async def _see_off(server: DeliveryServer, told: StopSignals, settings: Receiver) -> None:
+    """Let the connections end of themselves, but for no longer than anybody has patience."""
+    ends = [
+        asyncio.ensure_future(each)
+        for each in (
+            server.leave(min(settings.linger_seconds, settings.shutdown_seconds)),
+            told.hurrying.wait(),
+        )
+    ]
+    await asyncio.wait(ends, timeout=settings.shutdown_seconds, return_when=asyncio.FIRST_COMPLETED)
+    for each in ends:
+        each.cancel()
+    server.cut()

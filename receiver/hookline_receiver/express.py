@@ -97,14 +97,18 @@ class ExpressHandler(RequestHandler):
     def _answer(self, answer: Answer) -> None:
         if self.transport is None or self.transport.is_closing():  # its sender will try again
             return
-        self.transport.write(answer.wire(is_last=self._is_stopping))
+        self.transport.write(answer.wire(is_last=self.is_last()))
         self.answered()
+
+    def is_last(self) -> bool:
+        """Whether the answer that goes out next ends the connection: we stop, and no request is behind it."""
+        return self._is_stopping and not self._held and not self._messages
 
     def answered(self) -> None:
         """The delivery that was under way is answered; on with what came meanwhile."""
         self._is_committing = False
         self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
-        if self._held and self.transport is not None and not self._is_stopping:
+        if self._held and self.transport is not None:
             held, self._held = self._held, b""
             self.transport.resume_reading()
             self.data_received(held)

@@ -1,13 +1,12 @@
 """aiohttp's low-level server, with every answer in the words of the answer table.
 
 It sees to what comes before and after a delivery on its connection: what isn't HTTP, bodies that break
-off or are not wanted, clients that don't read, and the end of the connection.
+off or are not wanted, and clients that don't read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
@@ -15,15 +14,12 @@ from aiohttp import StreamReader
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong, TransferEncodingError
-from aiohttp.web import BaseRequest, Response, Server, StreamResponse
+from aiohttp.web import BaseRequest, Response, Server
 from aiohttp.web_protocol import RequestHandler
 
 from hookline_receiver.answers import not_committed, refusal
-from hookline_receiver.express import ExpressHandler
 from hookline_receiver.ingest import Ingest
-
-LINGERING_SECONDS = 2.0
-"""How long the rest of what is refused is read and thrown away, so that the sender gets to see the answer."""
+from hookline_receiver.leaving import LeavingHandler
 
 _VERSIONS = (HttpVersion11, HttpVersion10)
 
@@ -40,30 +36,63 @@ class DeliveryServer(Server):
             "keepalive_timeout": idle_timeout_seconds,
             "auto_decompress": False,
             "access_log": None,
-            "lingering_time": 0,  # DeliveryProtocol has its own, for all that isn't read
+            "lingering_time": 0,  # LeavingHandler has its own, for all that isn't read
         }
+        self._open: set[LeavingHandler] = set()
+        self._linger_seconds: float | None = None
+        self._is_empty = asyncio.Event()
 
     def __call__(self) -> RequestHandler:
         """A protocol for one connection."""
         return DeliveryProtocol(self, ingest=self._ingest, loop=self._loop, **self._options)
 
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """A connection has come, maybe as the last of those that waited for us to accept them."""
+        super().connection_made(handler, transport)
+        if isinstance(handler, LeavingHandler):
+            self._open.add(handler)
+            if self._linger_seconds is not None:
+                handler.leave(self._linger_seconds)
 
-class DeliveryProtocol(ExpressHandler):
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """A connection has gone."""
+        super().connection_lost(handler, exc)
+        if isinstance(handler, LeavingHandler):
+            self._open.discard(handler)
+        if not self._open:
+            self._is_empty.set()
+
+    async def leave(self, linger_seconds: float) -> None:
+        """Answer what is under way and what still comes, and wait until every connection has ended."""
+        self._linger_seconds = linger_seconds
+        for handler in self._open:
+            handler.leave(linger_seconds)
+        while self._open:
+            self._is_empty.clear()
+            await self._is_empty.wait()
+
+    def cut(self) -> None:
+        """End the connections that are left, whatever is under way on them."""
+        for handler in self._open:
+            if handler.transport is not None:
+                handler.transport.abort()
+
+
+class DeliveryProtocol(LeavingHandler):
     """One connection."""
 
-    __slots__ = ("_body", "_finished", "_lost", "_unread_timer")
+    __slots__ = ("_body", "_unread_timer")
 
     def __init__(
         self, manager: Server, *, ingest: Ingest, loop: asyncio.AbstractEventLoop, **options: Any
     ) -> None:
         super().__init__(manager, ingest=ingest, loop=loop, **options)
         self._body: StreamReader | None = None
-        self._finished: asyncio.Future[None] | None = None
-        self._lost: asyncio.Future[None] | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
     def begin(self, body: StreamReader) -> None:
         """From now on the request with this body is the one that is answered."""
+        super().begin(body)
         self._body = body
         self._break_off()
 
@@ -78,73 +107,9 @@ class DeliveryProtocol(ExpressHandler):
             self._body.set_exception(TransferEncodingError("malformed chunk"))
             self._body.feed_eof()
 
-    async def finish_response(
-        self, request: BaseRequest, resp: StreamResponse, start_time: float | None
-    ) -> tuple[StreamResponse, bool]:
-        """Sends the answer. After a request that wasn't read to its end, the connection ends with it."""
-        is_last = not request.content.is_eof() or resp.status in (400, 413)
-        if is_last or self._is_stopping:
-            resp.force_close()
-        resp, is_lost = await super().finish_response(request, resp, start_time)
-        _wake(self._finished)
-        if is_last and not is_lost:
-            await self._linger(request.content)
-        return resp, is_lost
-
-    async def _linger(self, body: StreamReader) -> None:
-        """Throw away what still comes: closing with bytes unread would take the answer from the sender."""
-        super().close()
-        if not body.is_eof():
-            body.feed_eof()
-        if self.transport is None:
-            return
-        try:
-            self.transport.write_eof()
-        except OSError:  # it is gone, which nobody has told us yet
-            return
-        self.transport.resume_reading()
-        self._lost = self._loop.create_future()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGERING_SECONDS):
-                await self._lost
-
-    def close(self) -> None:
-        """No further request. One that is still arriving goes on: aiohttp itself would no longer read it."""
-        self._is_stopping = True
-        if not self._is_receiving():
-            super().close()
-
-    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 (aiohttp's signature)
-        """Gives a request that is still arriving until the time-out, then ends the connection."""
-        if self._is_receiving():
-            self._finished = self._loop.create_future()
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._finished
-            except TimeoutError:
-                if self.transport is not None:
-                    self.transport.abort()
-        await super().shutdown(timeout)
-
-    def _is_receiving(self) -> bool:
-        return (
-            self._is_committing
-            or bool(self._messages)
-            or (self._body is not None and not self._body.is_eof())
-        )
-
-    def answered(self) -> None:
-        """The express delivery that was under way is: end the connection, if that was waited for."""
-        super().answered()
-        if self._is_stopping:
-            super().close()
-        _wake(self._finished)
-
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Ends the lingering, and whatever else waits for this connection."""
+        """Nobody is there any more who could read."""
         self._stop_unread_timer()
-        _wake(self._lost)
-        _wake(self._finished)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -181,11 +146,6 @@ class DeliveryProtocol(ExpressHandler):
         if isinstance(exc, LineTooLong):
             return refusal(413, "the request line or a header is too long").response()
         return refusal(400, "not an HTTP request").response()
-
-
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
 
 
 def _request(

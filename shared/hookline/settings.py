@@ -116,6 +116,8 @@ class Receiver(_Section):
     """Bodies waiting for their commit, in all; beyond that the answer is 503."""
     shutdown_seconds: float = Field(default=10.0, gt=0)
     """How long a stopping receiver gives the requests under way."""
+    linger_seconds: float = Field(default=1.0, gt=0)
+    """A stopping receiver closes a connection on which nothing has come for so long."""
 
 
 class Worker(_Section):

@@ -250,7 +250,7 @@ async def test_a_job_that_is_none_of_ours_is_thrown_away_and_said(pipeline: Pipe
     await pipeline.post("misskey", "note")
     worker = pipeline.start_worker()
     pipeline.wait_for(
-        lambda: pipeline.log_text().count("a job that is none of ours is thrown away") == 4, "the four jobs' end"
+        lambda: pipeline.log_text().count("a job that is none of ours is thrown away") == 4, "four jobs"
     )
     pipeline.wait_until_finished(1)
 

@@ -90,15 +90,15 @@ class Receiver:
     """One started receiver."""
 
     def __init__(self, folder: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        config = folder / "hookline.toml"
-        config.write_text(CONFIG, encoding="utf-8")
+        self.config = folder / "hookline.toml"
+        self.config.write_text(CONFIG, encoding="utf-8")
         self.log: list[LogLine] = []
         self._news = threading.Condition()
         self.service = Service(
             "hookline_receiver",
             arguments,
             environment={
-                "HOOKLINE_CONFIG": str(config),
+                "HOOKLINE_CONFIG": str(self.config),
                 "HOOKLINE_RECEIVER__PORT": "0",
                 "HOOKLINE_RECEIVER__ADMIN_PORT": "0",
                 "TEST_MISSKEY_SECRET": SECRETS["misskey"],

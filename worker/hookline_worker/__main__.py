@@ -11,6 +11,7 @@ from hookline.errors import HooklineError
 from hookline.log import set_up_logging
 from hookline.processes import supervise
 from hookline.settings import load_settings
+from hookline.succession import CHECK_OPTION
 from hookline_worker.plugins import examine_plugins, load_plugins
 from hookline_worker.pool import run
 
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--no-fork", action="store_true")
     parser.add_argument("command", nargs="?", choices=("run", "plugins"), default="run")
     parser.add_argument("--json", action="store_true", help="the only form of the report on plugins")
+    parser.add_argument(CHECK_OPTION, action="store_true", help="only tell whether it could start")
     options = parser.parse_args()
     try:
         settings = load_settings(options.config)
@@ -33,8 +35,12 @@ def main() -> int:
     except HooklineError as error:
         print(error, file=sys.stderr)  # noqa: T201 (logging may not be set up yet, and this is for a person)
         return 2
+    if options.check:
+        return 0
     return supervise(
-        options.processes, lambda: run(settings, plugins, fork=not options.no_fork), name="worker"
+        options.processes,
+        lambda tell_ready: run(settings, plugins, fork=not options.no_fork, ready=tell_ready),
+        name="worker",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 from hookline.connections import connect
 from hookline.settings import Settings
@@ -14,12 +15,16 @@ from hookline_worker.rq_worker import POLL_SECONDS
 from hookline_worker.threaded import ThreadWorker
 
 
-def run(settings: Settings, plugins: Plugins, *, fork: bool) -> None:
-    """Work until SIGTERM or SIGINT."""
+def run(
+    settings: Settings, plugins: Plugins, *, fork: bool, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Work until SIGTERM or SIGINT; `ready` is called just before the first look for work."""
     waits_seconds = max(settings.redis.commit_timeout_seconds, POLL_SECONDS + 2)
     redis = connect(settings.redis, response_timeout_seconds=waits_seconds)
     store = Store(redis, settings.worker.queue)
     dispatcher = Dispatcher(store, plugins, settings)
     kind = ForkingWorker if fork else ThreadWorker
     gc.freeze()  # what is loaded by now is shared with the children, as long as nobody touches it
-    kind(redis, store, dispatcher, settings).work()
+    worker = kind(redis, store, dispatcher, settings)
+    ready()
+    worker.work()
