@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench chaos clean
 
 demo: .venv/installed
 	$(BIN)/hookline demo $(ARGS)
@@ -13,6 +13,9 @@ test: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
+
+chaos: .venv/installed
+	$(BIN)/python -m chaos $(if $(QUICK),--quick) $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from hookline.acknowledged import check_acknowledgement
 from hookline.connections import connect_async
 from hookline.errors import HooklineError, SettingsError
 from hookline.log import set_up_logging
@@ -33,6 +34,7 @@ def main() -> int:
                 "no source is configured, so there is nothing to receive; "
                 "add a [sources.<name>] to hookline.toml"
             )
+        check_acknowledgement(settings.redis)
         redis = connect_async(settings.redis, client_name="hookline-receiver")
         if options.check:
             return 0

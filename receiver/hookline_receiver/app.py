@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from redis.asyncio import Redis as AsyncRedis
 
+from hookline.acknowledged import Acknowledgement
 from hookline.settings import Receiver, Settings
 from hookline.store import CommitScript
 from hookline_receiver.commit import GroupCommitter
@@ -73,7 +74,7 @@ async def serve(
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
     told = StopSignals()
     committer = GroupCommitter(
-        CommitScript(redis, settings.worker.queue),
+        CommitScript(redis, settings.worker.queue, Acknowledgement.of(settings.redis)),
         timeout_seconds=settings.redis.commit_timeout_seconds,
         max_waiting_bytes=settings.receiver.max_waiting_bytes,
         connections=lambda: len(server.connections),

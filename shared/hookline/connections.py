@@ -14,8 +14,10 @@ from redis.retry import Retry
 from redis.typing import EncodableT
 from redis.utils import HIREDIS_AVAILABLE
 
-from hookline.errors import SettingsError
-from hookline.redis_url import checked_url, describe, passwords
+from hookline.demotion import BEFORE_THE_CODE, AsyncLeavesTheDemoted, LeavesTheDemoted
+from hookline.errors import NotAcknowledgedError, SettingsError
+from hookline.primary import async_primary_pool, primary_pool
+from hookline.redis_url import checked_url, describe, passwords, sentinel_url
 from hookline.references import keep_secret, resolve_secret
 from hookline.settings import Redis as RedisSettings
 
@@ -26,21 +28,21 @@ HEALTH_CHECK_SECONDS = 30
 """A connection that was idle for longer is tried with a PING first: firewalls drop idle ones silently."""
 
 UNAVAILABLE: tuple[type[Exception], ...] = (
-    redis.ConnectionError,  # also: loading, too many clients, a password that someone is just changing
+    redis.ConnectionError,  # also: loading, too many clients, a password that someone is just changing,
+    # and Sentinel away or without a primary
     redis.TimeoutError,
     redis.OutOfMemoryError,
     redis.ReadOnlyError,
     redis.exceptions.ClusterDownError,  # also: a replica whose master is down
     redis.exceptions.TryAgainError,
+    NotAcknowledgedError,
 )
-"""What redis-py raises when Redis is away, loading, full or read-only; `is_unavailable` knows of more."""
+"""What is raised when Redis is away, loading, full or read-only; `is_unavailable` knows of more."""
 
 _TRANSIENT_CODES = (
     r"(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNBLOCKED|UNKILLABLE)"
 )
-_BEFORE_THE_CODE = r"(?:|.*: -|.*because of: |.*caused error: )"
-"""A script's error of Redis 6.2 reads `@user_script: 1: -OOM …`; then EXEC, and redis-py for a pipeline."""
-_TRANSIENT = re.compile(f"{_BEFORE_THE_CODE}{_TRANSIENT_CODES} ", re.DOTALL)
+_TRANSIENT = re.compile(f"{BEFORE_THE_CODE}{_TRANSIENT_CODES} ", re.DOTALL)
 
 
 def connect(
@@ -58,7 +60,14 @@ def connect(
     """
     options = _options(settings, client_name, response_timeout_seconds)
     retry = Retry(NoBackoff(), reconnects, supported_errors=(redis.ConnectionError,))
-    return redis.Redis.from_url(settings.url, retry=retry, **options)
+    sentinels = sentinel_url(settings.url)
+    if sentinels:
+        pool = primary_pool(sentinels, {**options, "retry": retry}, _sentinel_password(settings))
+        client = redis.Redis.from_pool(pool)
+    else:
+        client = redis.Redis.from_url(settings.url, retry=retry, **options)
+    _add_to_connections(client, LeavesTheDemoted)
+    return client
 
 
 def connect_async(
@@ -74,10 +83,13 @@ def connect_async(
     # refused (no password, still loading) makes the next one, without end.
     options["health_check_interval"] = 0
     retry = AsyncRetry(NoBackoff(), reconnects, supported_errors=(redis.ConnectionError,))
-    client = redis.asyncio.Redis.from_url(settings.url, retry=retry, **options)
-    if HIREDIS_AVAILABLE:
-        pool = client.connection_pool
-        pool.connection_class = type("PackingConnection", (_PackedByHiredis, pool.connection_class), {})
+    sentinels = sentinel_url(settings.url)
+    if sentinels:
+        pool = async_primary_pool(sentinels, {**options, "retry": retry}, _sentinel_password(settings))
+        client = redis.asyncio.Redis.from_pool(pool)
+    else:
+        client = redis.asyncio.Redis.from_url(settings.url, retry=retry, **options)
+    _add_to_connections(client, AsyncLeavesTheDemoted, *([_PackedByHiredis] if HIREDIS_AVAILABLE else []))
     return client
 
 
@@ -117,8 +129,24 @@ def _options(
         raise SettingsError(f"redis.url: {error}") from None
     for password in in_url:
         keep_secret(password)
+    if settings.sentinel_password and not sentinel_url(settings.url):
+        raise SettingsError(
+            "redis.sentinel_password is set and redis.url names no sentinels; write "
+            "redis+sentinel://host1:26379,host2:26379/service/0, or remove it"
+        )
     if settings.password:
         if in_url:
             raise SettingsError("redis.url has a password and redis.password is set too; remove one")
         options["password"] = resolve_secret(settings.password).decode("utf-8", "surrogateescape")
     return options
+
+
+def _sentinel_password(settings: RedisSettings) -> str | None:
+    if settings.sentinel_password is None:
+        return None
+    return resolve_secret(settings.sentinel_password).decode("utf-8", "surrogateescape")
+
+
+def _add_to_connections(client: redis.Redis | redis.asyncio.Redis, *mixins: type) -> None:
+    pool = client.connection_pool
+    pool.connection_class = type("HooklineConnection", (*mixins, pool.connection_class), {})

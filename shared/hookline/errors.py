@@ -6,6 +6,7 @@ HooklineError
 ├── VerificationError        a delivery is not from its sender
 ├── ParseError               a payload cannot be read as an event
 ├── NotCommittedError        Redis did not take a delivery; the sender should try again
+├── NotAcknowledgedError     Redis has a write, but not as safely as `redis.ack` asks
 ├── EmbeddedRedisError       the embedded Redis did not start
 ├── Retry                    raised by an action: try again, after this long
 └── GiveUp                   raised by an action: do not try again
@@ -50,6 +51,10 @@ class ParseError(HooklineError):
 
 class NotCommittedError(HooklineError):
     """Raised when Redis did not take a delivery; nothing was answered 2xx, so the sender tries again."""
+
+
+class NotAcknowledgedError(HooklineError):
+    """Raised when a write is not yet, or cannot be, as safe as `redis.ack` asks: it counts as not done."""
 
 
 class EmbeddedRedisError(HooklineError):

@@ -68,7 +68,7 @@ class Server:
         with log_file.open("ab") as log:
             log_start = log.tell()
             process = subprocess.Popen(  # noqa: S603 (the server that find_server found)
-                [*_launcher(), str(self.path), *_arguments(folder, socket)],
+                [*launcher(), str(self.path), *_arguments(folder, socket)],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -145,7 +145,7 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def _launcher() -> list[str]:
+def launcher() -> list[str]:
     """What goes before the command so that the server ends with a killed owner, if the system offers it."""
     # The signal comes when the *thread* ends that started the child, so only the main one may ask for it.
     if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():

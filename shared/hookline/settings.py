@@ -83,9 +83,15 @@ class Redis(_Section):
     """Where the events are kept."""
 
     url: Annotated[str, AfterValidator(checked_url)] = "redis://127.0.0.1:6379/0"
-    """`redis://`, `rediss://` (TLS) or `unix://` URL, with user and password where the server wants them."""
+    """`redis://`, `rediss://` (TLS) or `unix://`; for Sentinel `redis+sentinel://host:26379,…/service/0`."""
     password: _Reference | None = None
     """A reference to the password, `env:NAME` or `file:/path`, where it is not in the URL."""
+    sentinel_password: _Reference | None = None
+    """A reference to the password of the sentinels themselves, where they have one."""
+    ack: Literal["memory", "disk", "replica"] = "memory"
+    """Who must have a commit before the sender is answered 202: the primary, its disk, or replicas."""
+    ack_replicas: int = Field(default=1, ge=1, le=16)
+    """How many replicas must have it, with `ack = "replica"`."""
     commit_timeout_seconds: float = Field(default=3.0, gt=0, le=60)
     """How long one commit may take before the sender is answered 503. Misskey itself waits 5 s."""
 

@@ -15,7 +15,9 @@ from hookline.environment import CONFIG_VARIABLE, PREFIX, Variables
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_NOT_SHOWN = re.compile(r"sources(\.[^.]*(\.(secrets|hook_ids).*)?)?|redis(\.(url|password))?|plugins.*")
+_NOT_SHOWN = re.compile(
+    r"sources(\.[^.]*(\.(secrets|hook_ids).*)?)?|redis(\.(url|(sentinel_)?password))?|plugins.*"
+)
 """Places where a value may be a secret that was put there by mistake."""
 
 

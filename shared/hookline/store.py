@@ -15,6 +15,7 @@
 | `hookline:reconciler` | string: the worker that looks for what got lost |
 | `hookline:tick`, `hookline:tick:last`, `hookline:stuck` | the every-second work of the workers |
 | `hookline:grace` | lives for some seconds after Redis was away: no lease counts as over |
+| `hookline:acknowledged` | what is written so that replicas, or the disk, can be waited for |
 | `hookline:ready` | what a receiver writes to see whether Redis takes writes |
 """
 
@@ -32,6 +33,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from hookline import queue
+from hookline.acknowledged import Acknowledgement, acknowledged_async_script, acknowledged_script
 
 EVENT_PREFIX = "hookline:event:"
 LEASE_PREFIX = "hookline:lease:"
@@ -110,8 +112,8 @@ class Change:
 class CommitScript:
     """The receiver's one write: a whole group in one call."""
 
-    def __init__(self, redis: AsyncRedis, queue_name: str) -> None:
-        self._script = redis.register_script(_script("commit"))
+    def __init__(self, redis: AsyncRedis, queue_name: str, ack: Acknowledgement | None = None) -> None:
+        self._script = acknowledged_async_script(redis, _script("commit"), ack or Acknowledgement())
         keys = queue.QueueKeys(queue_name)
         self._queue_name, self._queue_key = queue_name, keys.queue
 
@@ -153,13 +155,16 @@ class CommitScript:
 class Store:
     """The worker's and the command line's side of the same keys. `redis` must not decode responses."""
 
-    def __init__(self, redis: Redis, queue_name: str = "hookline") -> None:
+    def __init__(
+        self, redis: Redis, queue_name: str = "hookline", ack: Acknowledgement | None = None
+    ) -> None:
         self.redis = redis
         self.queue_name = queue_name
         self._keys = queue.QueueKeys(queue_name)
-        self._take, self._record, self._release, self._tick, self._replay, self._next, self._reconcile = (
+        self._record = acknowledged_script(redis, _script("record"), ack or Acknowledgement())
+        self._take, self._release, self._tick, self._replay, self._next, self._reconcile = (
             redis.register_script(_script(name))
-            for name in ("take", "record", "release", "tick", "replay", "next", "reconcile")
+            for name in ("take", "release", "tick", "replay", "next", "reconcile")
         )
 
     def next(self, left_alone: Collection[str] = ()) -> Popped | None:

@@ -73,6 +73,7 @@ class Pipeline:
         self.store = Store(connect(RedisSettings(url=self.redis.url)))
         self.services: list[Service] = []
         self.log: list[LogLine] = []
+        self.more_environment: dict[str, str] = {}
         self.url = ""
         self.admin_url = ""
         (self.plugins / "_witness.py").write_text(WITNESS.format(file=str(self.witness)))
@@ -116,6 +117,7 @@ class Pipeline:
             "HOOKLINE_RECEIVER__ADMIN_PORT": "0",
             "TEST_MISSKEY_SECRET": MISSKEY_SECRET,
             "TEST_ESA_SECRET": ESA_SECRET,
+            **self.more_environment,
         }
 
     async def post(self, provider: str, kind: str, number: int = 0, **options: Any) -> Answer:

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from hookline.acknowledged import check_acknowledgement
 from hookline.errors import HooklineError
 from hookline.log import set_up_logging
 from hookline.processes import supervise
@@ -31,6 +32,7 @@ def main() -> int:
         set_up_logging(settings.logging, process="worker")
         if options.command == "plugins":
             return _report(settings.worker.plugins)
+        check_acknowledgement(settings.redis)
         plugins = load_plugins(settings.worker.plugins)
     except HooklineError as error:
         print(error, file=sys.stderr)  # noqa: T201 (logging may not be set up yet, and this is for a person)

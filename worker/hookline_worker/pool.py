@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
+from hookline.acknowledged import Acknowledgement
 from hookline.connections import connect
 from hookline.settings import Settings
 from hookline.store import Store
@@ -21,7 +22,7 @@ def run(
     """Work until SIGTERM or SIGINT; `ready` is called just before the first look for work."""
     waits_seconds = max(settings.redis.commit_timeout_seconds, POLL_SECONDS + 2)
     redis = connect(settings.redis, response_timeout_seconds=waits_seconds)
-    store = Store(redis, settings.worker.queue)
+    store = Store(redis, settings.worker.queue, Acknowledgement.of(settings.redis))
     dispatcher = Dispatcher(store, plugins, settings)
     kind = ForkingWorker if fork else ThreadWorker
     gc.freeze()  # what is loaded by now is shared with the children, as long as nobody touches it

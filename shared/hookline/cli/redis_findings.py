@@ -6,6 +6,12 @@ from typing import Any
 
 import redis
 
+from hookline.cli.availability_findings import (
+    configured,
+    examine_acknowledgement,
+    examine_sentinels,
+    examine_tls,
+)
 from hookline.cli.findings import Finding, doubtful, right, wrong
 from hookline.connections import connect, describe
 from hookline.redis_server import OLDEST_VERSION
@@ -19,28 +25,35 @@ _NOT_READABLE = "could not be read: this Redis forbids it (managed ones do); ask
 
 def examine_redis(settings: RedisSettings) -> list[Finding]:
     """What is right and wrong with it. Raises SettingsError where its password cannot be read."""
-    address = describe(settings.url)
     with connect(settings, client_name="hookline-check") as client:
-        try:
-            client.ping()
-        except redis.AuthenticationError as error:
-            return [
-                wrong("redis", f"{address} refuses the password: {error}", "set redis.password or the URL's")
-            ]
-        except redis.RedisError as error:
-            return [wrong("redis", f"{address} does not answer: {error}", "start it, or correct redis.url")]
-        info = _info(client)
-        if info is None:
-            return [right("redis", f"{address} answers"), doubtful("redis", f"INFO {_NOT_READABLE}")]
         return [
-            _version(info, address),
-            *_role(info),
-            _persistence(info),
-            *_fsync(client, info),
-            _eviction(info),
-            _memory(info),
-            *_compactness(client),
+            *examine_sentinels(client, settings),
+            *_examine_server(client, settings),
         ]
+
+
+def _examine_server(client: redis.Redis, settings: RedisSettings) -> list[Finding]:
+    address = describe(settings.url)
+    try:
+        client.ping()
+    except redis.AuthenticationError as error:
+        return [wrong("redis", f"{address} refuses the password: {error}", "set redis.password or the URL's")]
+    except redis.RedisError as error:
+        return [wrong("redis", f"{address} does not answer: {error}", "start it, or correct redis.url")]
+    info = _info(client)
+    if info is None:
+        return [right("redis", f"{address} answers"), doubtful("redis", f"INFO {_NOT_READABLE}")]
+    return [
+        _version(info, address),
+        *examine_tls(settings),
+        *_role(info),
+        _persistence(info),
+        *_fsync(client, info),
+        _eviction(info),
+        _memory(info),
+        *_compactness(client),
+        *examine_acknowledgement(client, info, settings),
+    ]
 
 
 def _info(client: redis.Redis) -> dict[str, Any] | None:
@@ -85,7 +98,7 @@ def _fsync(client: redis.Redis, info: dict[str, Any]) -> list[Finding]:
     if not info.get("aof_enabled"):
         return []
     subject = "redis appendfsync"
-    value = _setting(client, "appendfsync")
+    value = configured(client, "appendfsync")
     if value is None:
         return [doubtful(subject, _NOT_READABLE)]
     if value == "always":
@@ -129,7 +142,7 @@ def _memory(info: dict[str, Any]) -> Finding:
 def _compactness(client: redis.Redis) -> list[Finding]:
     """Told only where it could be better: it is no question of right or wrong."""
     name = "hash-max-ziplist-value"
-    value = _setting(client, name)
+    value = configured(client, name)
     if value is None or int(value) >= COMPACT_BYTES:
         return []
     return [
@@ -141,17 +154,5 @@ def _compactness(client: redis.Redis) -> list[Finding]:
     ]
 
 
-def _setting(client: redis.Redis, name: str) -> str | None:
-    """What Redis is configured to; None where a managed one doesn't tell."""
-    try:
-        return {_text(key): _text(value) for key, value in client.config_get(name).items()}.get(name)
-    except redis.ResponseError:
-        return None
-
-
 def _mebibytes(count: int) -> str:
     return f"{count / 2**20:.1f} MiB"
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
