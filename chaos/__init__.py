@@ -1,1 +1,1 @@
-"""What goes wrong, made to go wrong on purpose."""
+"""What would break Hookline, done to it on purpose, on loopback and by a seed."""

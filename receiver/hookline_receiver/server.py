@@ -16,6 +16,7 @@ from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong, TransferEncodingError
 from aiohttp.web import BaseRequest, Response, Server
 from aiohttp.web_protocol import RequestHandler
+from yarl import URL
 
 from hookline_receiver.answers import not_committed, refusal
 from hookline_receiver.ingest import Ingest
@@ -159,4 +160,6 @@ def _request(
         protocol.begin(payload)
     if message.version not in _VERSIONS:  # the parser lets HTTP/0.9 and HTTP/2.0 pass
         message = message._replace(version=HttpVersion10)
+    if message.url is None:  # of a CONNECT to nowhere, which would end without an answer
+        message = message._replace(path="", url=URL())
     return BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())

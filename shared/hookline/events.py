@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast
 from pydantic_core import PydanticUseDefault
 
 _CAMEL_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -24,7 +24,10 @@ def _refuse_null(value: Any) -> Any:
 
 
 OrDefault = Annotated[_Value, BeforeValidator(_refuse_null)]
-"""A field whose default also stands in for null: `files: OrDefault[tuple[File, ...]] = ()`."""
+"""A field whose default also stands in for null: `files: OrDefault[Several[File]] = ()`."""
+
+Several = Annotated[tuple[_Value, ...], FailFast()]
+"""Any number of these. The first bad one ends the reading, as a small body can hold a million."""
 
 
 class Payload(BaseModel):

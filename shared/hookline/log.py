@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
+from hookline.printable import escaped, lines, one_line
 from hookline.references import STRUCK_OUT, strike_out
 from hookline.settings import Logging as LoggingSettings
 
@@ -26,9 +27,8 @@ _CHATTY = ("rq", "aiohttp", "asyncio", "redis")
 _SECRET_FIELD = re.compile(
     r"secret|passw(or)?d|token|authorization|signature|cookie|credential|api_?key", re.IGNORECASE
 )
+_OF_SEVERAL_LINES = ("exception", "stack")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_CONTROL = {code: 0x2400 + code for code in range(0x20)} | dict.fromkeys(range(0x7F, 0xA0), 0x2421)
-"""Each to its picture: ␛ for an escape, ␊ for a line feed, ␡ for a delete and for what has no picture."""
 
 
 def set_up_logging(settings: LoggingSettings, *, process: str) -> None:
@@ -92,7 +92,8 @@ def _console(in_terminal: bool) -> Processor:
 def _json() -> Processor:
     """JSON in UTF-8 where standard error can write it, with escapes elsewhere."""
     utf_8 = (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"
-    return structlog.processors.JSONRenderer(ensure_ascii=not utf_8, default=str)
+    render = structlog.processors.JSONRenderer(ensure_ascii=not utf_8, default=str)
+    return lambda logger, method, event: escaped(str(render(logger, method, event)))
 
 
 def _then_strike_out(render: Processor) -> Callable[[WrappedLogger, str, EventDict], str]:
@@ -151,8 +152,11 @@ def _without_colours(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def _without_control_characters(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """A sender must not be able to write new lines or move the cursor in somebody's terminal."""
-    kept = ("exception", "stack")
-    return {
-        name: strike_out(value).translate(_CONTROL) if isinstance(value, str) and name not in kept else value
-        for name, value in event.items()
-    }
+    return {one_line(name): _shown(name, value) for name, value in event.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    plain = lines if name in _OF_SEVERAL_LINES else one_line
+    return plain(strike_out(value))

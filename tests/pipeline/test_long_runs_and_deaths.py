@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import zlib
 from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -231,6 +233,34 @@ async def test_an_outage_of_redis_longer_than_a_lease_repeats_nothing(pipeline: 
     assert worker.exit_status is None
 
 
+class _Harm:
+    """What does harm as soon as it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-fork"]], ids=" ".join)
+async def test_what_else_a_forged_job_asks_for_is_not_done(pipeline: Pipeline, arguments: list[str]) -> None:
+    """RQ would call its callbacks, by any name that can be imported; its events are run all the same."""
+    pipeline.plugin("both", LONG.replace("SECONDS", "0"))
+    pipeline.plugin("_evil", "def call(*_):\n    tell('called')\n")
+    pipeline.start_receiver()
+    event_id = (await pipeline.post("misskey", "note")).body["id"]
+    redis = pipeline.store.redis
+    (key,) = redis.scan_iter("rq:job:*")
+    names = ("success_callback_name", "failure_callback_name", "stopped_callback_name")
+    redis.hset(key, mapping=dict.fromkeys(names, "_evil.call"))
+    pipeline.start_worker(*arguments)
+    pipeline.wait_until_finished(1)
+    pipeline.wait_for(lambda: not redis.exists(key), "the job's end")
+    assert pipeline.state(event_id) == "done"
+    assert "called" not in pipeline.told()
+
+
 async def test_a_job_that_is_none_of_ours_is_thrown_away_and_said(pipeline: Pipeline) -> None:
     """Not called: whoever can write to the queue must not be able to run code. And the worker lives."""
     pipeline.plugin("both", LONG.replace("SECONDS", "0"))
@@ -243,6 +273,9 @@ async def test_a_job_that_is_none_of_ours_is_thrown_away_and_said(pipeline: Pipe
             '["hookline_worker.jobs.process", null, [7], {}]',
             '["hookline_worker.jobs.process", null, [], {}]',
             "not JSON",
+            pickle.dumps(("os.system", None, (f"touch {harm}",), {})),
+            pickle.dumps(_Harm(str(harm))),
+            zlib.compress(pickle.dumps(_Harm(str(harm)))),
         ]
     ):
         redis.hset(f"rq:job:j{number}", mapping={"data": data, "origin": "hookline", "status": "queued"})
@@ -250,7 +283,7 @@ async def test_a_job_that_is_none_of_ours_is_thrown_away_and_said(pipeline: Pipe
     await pipeline.post("misskey", "note")
     worker = pipeline.start_worker()
     pipeline.wait_for(
-        lambda: pipeline.log_text().count("a job that is none of ours is thrown away") == 4, "four jobs"
+        lambda: pipeline.log_text().count("a job that is none of ours is thrown away") == 7, "seven jobs"
     )
     pipeline.wait_until_finished(1)
 

@@ -304,6 +304,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_there(receiver: Rec
     "raw",
     [
         request("CONNECT example.com:443 HTTP/1.1"),
+        b"CONNECT  \r\n\r\n",
         request("OPTIONS * HTTP/1.1"),
         request("GET / HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade"),
     ],

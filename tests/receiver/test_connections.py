@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -221,6 +222,20 @@ async def test_a_client_that_does_not_read_its_answers_is_dropped(
             await send_without_end(deaf, requests)
     assert (await receiver.post(receiver.delivery())).status == 202
     assert receiver.complaints() == []
+
+
+async def test_more_connections_than_it_may_have_files_do_not_end_it(
+    redis: EmbeddedRedis, start_receiver: Callable[..., Receiver]
+) -> None:
+    """They keep others out for as long as they last; the first delivery after them is answered."""
+    receiver = start_receiver(redis.url)
+    await receiver.post(receiver.delivery(number=1))
+    resource.prlimit(receiver.service.pid, resource.RLIMIT_NOFILE, (40, 40))
+    async with contextlib.AsyncExitStack() as crowd:
+        for _ in range(80):
+            await crowd.enter_async_context(receiver.connection())
+        receiver.wait_for_log(lambda line: "out of system resource" in line["event"])
+    assert (await receiver.post(receiver.delivery(number=2))).status == 202
 
 
 async def send_without_end(deaf: socket.socket, requests: bytes) -> None:

@@ -259,6 +259,16 @@ def test_a_plugin_that_ends_the_process_is_wrong(project: Path) -> None:
     assert "✗ plugins: reading the plugins ended with status 3: bye" in result.output
 
 
+@pytest.mark.parametrize("place", ["plugins", "plugins/example.py"])
+def test_plugins_that_everybody_can_write_are_doubtful(project: Path, place: str) -> None:
+    """What is written there runs as the worker's user."""
+    (project / place).chmod(0o777)
+    result = hookline("check")
+    (finding,) = lines(result, "!")
+    assert finding.startswith(f"! plugins: everybody on this machine can write to {place}")
+    assert f"chmod o-w {place}" in result.output
+
+
 def test_the_actions_are_listed(project: Path) -> None:
     """What each matches and where it is written; the worker's defaults where it doesn't say."""
     result = hookline("plugins")

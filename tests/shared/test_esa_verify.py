@@ -127,6 +127,11 @@ def test_deliveries_of_one_id_are_one() -> None:
     assert key(b"{}", b"12345") != key(b"{}", b"12346")
 
 
+def test_an_id_swallows_no_other_event() -> None:
+    """It isn't signed, so somebody else may have sent an older delivery again under it."""
+    assert key(b"{}", b"12345") != key(b"{ }", b"12345")
+
+
 @pytest.mark.parametrize("ids", [[], [b""], [b" "]])
 def test_without_an_id_equal_bodies_are_one_for_a_short_while(ids: list[bytes]) -> None:
     """The same may happen to a post again."""

@@ -171,6 +171,23 @@ def test_console_text_cannot_be_forged_by_a_sender() -> None:
     assert "a␛[2J process=receiver path='b␊forged line'" in text
 
 
+def test_a_traceback_cannot_be_forged_either() -> None:
+    """It quotes what a sender wrote as soon as an action does; its own lines stay lines."""
+    text = logged(
+        "try: raise ValueError('a\\x1b[2J\\x9b1mb\\r')\nexcept ValueError: log.exception('x')", form="console"
+    )
+    assert "\nValueError: a␛[2J␡1mb␍" in text
+    assert not {"\x1b", "\x9b", "\r"} & set(text)
+
+
+def test_json_holds_no_control_character_as_it_is() -> None:
+    """JSON lets some pass that a terminal obeys; escaped they are the same JSON."""
+    code = "log.info('a\\x9b2J\\x7f\\u2028', **{'\\x9b1m': 'b'})"
+    text = logged(code)
+    assert not {"\x9b", "\x7f", "\u2028"} & set(text)
+    assert json.loads(text)["event"] == "a\x9b2J\x7f\u2028"
+
+
 def test_a_standard_error_that_is_not_utf_8_still_gets_valid_json() -> None:
     """As in a container without a locale."""
     (line,) = logged_objects("log.info('日本 😀')", PYTHONIOENCODING="ascii:backslashreplace")

@@ -236,6 +236,12 @@ def test_a_parse_error_does_not_repeat_the_payload() -> None:
     assert len(told) < 600
 
 
+def test_of_many_bad_parts_only_the_first_is_told() -> None:
+    """An error for each of the 300,000 that a small body can hold would take a quarter of a gigabyte."""
+    told = problem(note_with(files=[{}] * 300_000))
+    assert told == "misskey.note: note.files.0.id: is missing"
+
+
 def test_long_quote_chains_are_read_and_endless_ones_are_a_parse_error() -> None:
     """Misskey doesn't limit them."""
     user = '{"id":"u","username":"x"}'

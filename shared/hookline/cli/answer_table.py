@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hookline.printable import lines, one_line
 from hookline.senders import Answer
 
 
@@ -17,11 +18,11 @@ def print_answer(answer: Answer, url: str) -> None:
     """Prints one answer in full."""
     milliseconds = f"{answer.seconds * 1000:.1f} ms"
     if not answer.status:
-        typer.echo(f"{url} did not answer ({milliseconds}): {answer.error}")
+        typer.echo(f"{url} did not answer ({milliseconds}): {one_line(answer.error or '')}")
         return
     known = {status.value: status.phrase for status in HTTPStatus}
     typer.echo(f"{url} answered {answer.status} {known.get(answer.status, '')} in {milliseconds}")
-    typer.echo(answer.text)
+    typer.echo(lines(answer.text))
 
 
 def print_answer_table(answers: Sequence[Answer], *, total: int, seconds: float) -> None:
@@ -37,7 +38,7 @@ def print_answer_table(answers: Sequence[Answer], *, total: int, seconds: float)
         style = None if group[0].is_success else "red"
         share = f"{100 * len(group) / len(answers):.1f} %"
         table.add_row(
-            escape(outcome),
+            escape(one_line(outcome)),
             f"{len(group):,}",
             share,
             _percentile(group, 50),

@@ -9,6 +9,7 @@ import typer
 
 from hookline.cli.findings import Finding, Grade, doubtful, print_findings, right, wrong
 from hookline.cli.options import Config
+from hookline.cli.plugin_findings import examine_places
 from hookline.cli.plugin_report import read_plugins
 from hookline.cli.redis_findings import examine_redis
 from hookline.errors import SettingsError
@@ -40,6 +41,7 @@ def _examine(config: Path | None) -> Iterator[Finding]:
         yield from examine_redis(settings.redis)
     except SettingsError as error:
         yield wrong("redis", str(error))
+    yield from examine_places(settings.worker.plugins)
     yield from _examine_plugins(config)
 
 

@@ -87,7 +87,7 @@ def _print_changes(console: Console, watch: Watch) -> None:
     except Exception as error:
         if not is_unavailable(error):
             raise
-        console.print(f"redis is away: {error}", style="red")
+        console.print(f"redis is away: {error}", style="red", markup=False)
 
 
 def _start_worker(console: Console, bench: Workbench) -> None:

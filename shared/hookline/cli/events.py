@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from typing import Annotated
 
 import typer
@@ -19,6 +18,7 @@ from hookline.connections import connect
 from hookline.errors import HooklineError
 from hookline.index import Filter, Summary, find
 from hookline.ledger import EventState
+from hookline.printable import json_line, one_line
 from hookline.settings import load_settings
 from hookline.store import Store
 
@@ -59,7 +59,7 @@ def events(
     if json_:
         for summary in found:
             row = {name: value for name, value in dataclasses.asdict(summary).items() if name != "run_state"}
-            typer.echo(json.dumps(row, ensure_ascii=False))
+            typer.echo(json_line(row))
         return
     listed = list(found)
     if not listed:
@@ -78,7 +78,7 @@ def show(event_id: str, json_: AsJson = False, config: Config = None) -> None:
     if not fields:
         raise no_such_event(event_id)
     if json_:
-        typer.echo(json.dumps(story_json(event_id, fields), ensure_ascii=False))
+        typer.echo(json_line(story_json(event_id, fields)))
     else:
         Console().print(story(event_id, fields))
 
@@ -105,8 +105,8 @@ def event_table(events: list[Summary]) -> Table:
         table.add_row(
             local(event.received_at_ms),
             event.id,
-            Text(event.source),
-            Text(event.type or "–"),
+            Text(one_line(event.source)),
+            Text(one_line(event.type or "–")),
             Text(event.state, style=STATE_STYLES.get(event.state, "")),
             ", ".join(notes),
         )

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hookline.cli.times import local
 from hookline.ledger import Run, past_runs_of, runs_of
+from hookline.printable import escaped, lines, one_line
 
 BODY_CHARACTERS = 20_000
 RUN_STYLES = {"done": "green", "dead": "bold red", "retrying": "yellow", "running": "cyan"}
@@ -23,12 +24,12 @@ def story(event_id: str, fields: dict[str, bytes]) -> RenderableType:
     """Everything that is known of an event, in the order in which a person asks."""
     parts: list[RenderableType] = [_facts(event_id, fields)]
     if "error" in fields:
-        parts.append(Text(f"\nIt cannot be read: {fields['error'].decode()}", style="bold red"))
+        parts.append(Text(f"\nIt cannot be read: {one_line(fields['error'].decode())}", style="bold red"))
     parts += _runs("Runs", runs_of(fields))
     for number, runs in sorted(past_runs_of(fields).items(), reverse=True):
         parts += _runs(f"Runs before replay {number}", runs)
     parts.append(Text("\nHeaders", style="bold"))
-    parts += [Text(f"  {name}: {value}") for name, value in json.loads(fields["headers"])]
+    parts += [Text(one_line(f"  {name}: {value}")) for name, value in json.loads(fields["headers"])]
     parts.append(Text("\nBody", style="bold"))
     parts.append(Padding(_body(fields["body"]), (0, 2)))
     return Group(*parts)
@@ -76,7 +77,7 @@ def _facts(event_id: str, fields: dict[str, bytes]) -> Table:
     if "deaths" in fields:
         rows.append(("processes lost", f"{int(fields['deaths'])} {fields.get('death', b'').decode()}"))
     for name, value in rows:
-        table.add_row(Text(name, style="dim"), Text(value))
+        table.add_row(Text(name, style="dim"), Text(one_line(value)))
     return table
 
 
@@ -86,13 +87,16 @@ def _runs(title: str, runs: dict[str, Run]) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(f"\n{title}", style="bold")]
     for name, run in sorted(runs.items()):
         due = f", next attempt {local(run.due_at_ms)}" if run.due_at_ms else ""
-        parts.append(Text.from_markup(f"  {escape(name)}  [{RUN_STYLES[run.state]}]{run.state}[/]{due}"))
+        parts.append(
+            Text.from_markup(f"  {escape(one_line(name))}  [{RUN_STYLES[run.state]}]{run.state}[/]{due}")
+        )
         for number, attempt in enumerate(run.attempts, 1):
             took = "" if attempt.milliseconds is None else f" ({attempt.milliseconds} ms)"
-            parts.append(Text(f"    {number}. {local(attempt.started_at_ms)}{took}  {attempt.error or 'ok'}"))
+            said = lines(attempt.error or "ok")
+            parts.append(Text(f"    {number}. {local(attempt.started_at_ms)}{took}  {said}"))
         last = run.attempts[-1].traceback if run.attempts else None
         if last:
-            parts.append(Padding(Text(last.rstrip(), style="dim"), (0, 7)))
+            parts.append(Padding(Text(lines(last.rstrip()), style="dim"), (0, 7)))
     return parts
 
 
@@ -102,7 +106,7 @@ def _body(body: bytes) -> RenderableType:
         text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
         text = text.encode("utf-8", "backslashreplace").decode()
     except (ValueError, RecursionError):
-        return Text(text[:BODY_CHARACTERS])
+        return Text(lines(text[:BODY_CHARACTERS]))
     return Syntax(
-        text[:BODY_CHARACTERS], "json", theme="ansi_dark", word_wrap=True, background_color="default"
+        escaped(text[:BODY_CHARACTERS]), "json", theme="ansi_dark", word_wrap=True, background_color="default"
     )

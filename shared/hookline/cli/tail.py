@@ -8,6 +8,7 @@ from rich.text import Text
 from hookline.cli.events import STATE_STYLES
 from hookline.cli.times import local
 from hookline.ledger import Run
+from hookline.printable import lines, one_line
 from hookline.service import LogLine
 from hookline.watch import Seen
 
@@ -20,9 +21,9 @@ def event_line(seen: Seen) -> Text:
     line = Text()
     line.append(local(seen.received_at_ms)[11:], style="dim")
     line.append(f"  {seen.id[-6:]}  ", style="dim")
-    line.append(f"{seen.type or seen.source:<32}", style="bold")
+    line.append(f"{one_line(seen.type or seen.source):<32}", style="bold")
     line.append(f" {seen.state:<9}", style=STATE_STYLES.get(seen.state, ""))
-    line.append(seen.error or ", ".join(run_words(run) for run in seen.runs.values()))
+    line.append(one_line(seen.error or ", ".join(run_words(run) for run in seen.runs.values())))
     if seen.state == "done" and not seen.runs:
         line.append("no action wanted it", style="dim")
     return line
@@ -48,12 +49,12 @@ def print_log(console: Console, line: LogLine) -> None:
     if level not in _LEVEL_STYLES and line.get("action") is None:
         return
     text = Text("          ")
-    text.append(str(line["event"]), style=_LEVEL_STYLES.get(level, "cyan"))
+    text.append(one_line(str(line["event"])), style=_LEVEL_STYLES.get(level, "cyan"))
     for name, value in line.items():
         if name not in _KNOWN and name not in ("event_id", "attempt"):
-            text.append(f"  {name}=", style="dim")
-            text.append(str(value))
+            text.append(f"  {one_line(name)}=", style="dim")
+            text.append(one_line(str(value)))
     for name in ("exception", "traceback"):
         if line.get(name):
-            text.append(f"\n{str(line[name]).rstrip()}", style="dim")
+            text.append(f"\n{lines(str(line[name]).rstrip())}", style="dim")
     console.print(text, soft_wrap=True)

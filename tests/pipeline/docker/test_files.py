@@ -35,6 +35,25 @@ def test_redis_never_forgets_what_was_answered() -> None:
     assert "redis-data:/data" in SERVICES["redis"]
 
 
+def test_redis_is_within_reach_of_ours_alone() -> None:
+    """No port, a network of its own without a way out, a password, and its own guards left on."""
+    networks = COMPOSE[COMPOSE.index("\nnetworks:\n") : COMPOSE.index("\nvolumes:\n")]
+    assert re.search(r"^  store:\n    internal: true$", networks, re.MULTILINE)
+    assert "ports:" not in SERVICES["redis"]
+    assert "networks: [store]" in SERVICES["redis"]
+    assert [name for name, text in SERVICES.items() if "<<: *hookline" in text] == [
+        "receiver",
+        "worker",
+        "cli",
+    ]
+    assert "store" not in SERVICES["edge"]
+    assert 'requirepass "$$REDIS_PASSWORD"' in SERVICES["redis"]
+    assert "REDIS_PASSWORD: ${REDIS_PASSWORD:?" in SERVICES["redis"]
+    conf = (ROOT / "deploy/redis.conf").read_text(encoding="utf-8")
+    for guard in ("protected-mode", "enable-debug-command", "enable-module-command", "bind", "user "):
+        assert not re.search(rf"^{guard}", conf, re.MULTILINE), guard
+
+
 def test_every_service_runs_restricted() -> None:
     """Directly, or as Hookline's own do."""
     restrictions = COMPOSE[COMPOSE.index("x-restrictions:") : COMPOSE.index("x-hookline:")]

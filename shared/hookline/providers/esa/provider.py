@@ -31,11 +31,16 @@ class EsaProvider:
         return make_verifier(secrets, hook_ids)
 
     def dedupe_key(self, delivery: Delivery) -> DedupeKey:
-        """The hash of X-Esa-Delivery, whose form isn't documented; where it is missing, of the body."""
+        """The hash of the body and of X-Esa-Delivery, whose form isn't documented; without that, of the body.
+
+        The id isn't signed. On its own, whoever has captured one delivery could send it again under the id
+        of another that is still to come, which would then be taken for a repeat.
+        """
+        body = sha256(delivery.body)
         delivery_id = (delivery.header(b"x-esa-delivery") or b"").strip()
         if delivery_id:
-            return DedupeKey(f"delivery-{sha256(delivery_id).hexdigest()}")
-        return DedupeKey(f"body-{sha256(delivery.body).hexdigest()}", _WINDOW_WITHOUT_DELIVERY_ID_SECONDS)
+            return DedupeKey(f"delivery-{sha256(body.digest() + delivery_id).hexdigest()}")
+        return DedupeKey(f"body-{body.hexdigest()}", _WINDOW_WITHOUT_DELIVERY_ID_SECONDS)
 
     def parse(self, delivery: Delivery) -> AnyEvent:
         """The typed event, or an UnknownEvent; ParseError says what is wrong with the payload."""

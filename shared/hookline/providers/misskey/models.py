@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from hookline.events import OrDefault, Payload
+from hookline.events import OrDefault, Payload, Several
 
 
 def _emoji_map(value: Any) -> Any:
@@ -98,7 +98,7 @@ class PollChoice(MisskeyPayload):
 class Poll(MisskeyPayload):
     """A note's poll."""
 
-    choices: OrDefault[tuple[PollChoice, ...]] = ()
+    choices: OrDefault[Several[PollChoice]] = ()
     multiple: OrDefault[bool] = False
     expires_at: datetime | None = None
 
@@ -137,11 +137,11 @@ class NoteContent(MisskeyPayload):
     renote_id: str | None = None
     renote: NoteContent | None = None
     """What is renoted or quoted; None also where it is deleted: `renote_id` is set all the same."""
-    mentions: OrDefault[tuple[str, ...]] = ()
-    visible_user_ids: OrDefault[tuple[str, ...]] = ()
-    file_ids: OrDefault[tuple[str, ...]] = ()
-    files: OrDefault[tuple[DriveFile, ...]] = ()
-    tags: OrDefault[tuple[str, ...]] = ()
+    mentions: OrDefault[Several[str]] = ()
+    visible_user_ids: OrDefault[Several[str]] = ()
+    file_ids: OrDefault[Several[str]] = ()
+    files: OrDefault[Several[DriveFile]] = ()
+    tags: OrDefault[Several[str]] = ()
     poll: Poll | None = None
     has_poll: OrDefault[bool] = False
     channel_id: str | None = None
