@@ -26,11 +26,12 @@ RUN pip --python /opt/hookline/bin/python install --no-cache-dir --no-deps . \
 COPY deploy/start.py deploy/health.py /opt/hookline/
 
 FROM python:3.13-slim
-# /var/lib/hookline holds what plugins require, /hookline/data what they write; both are volumes, and a
-# new volume takes its owner from here.
+# /var/lib/hookline holds what plugins require, /hookline/data what they write, /hookline/spool what waits
+# for Redis; all are volumes, and a new volume takes its owner and mode from here.
 RUN groupadd --gid 10001 hookline \
  && useradd --uid 10001 --gid hookline --no-create-home --home-dir /hookline --shell /usr/sbin/nologin hookline \
- && install --directory --owner=hookline --group=hookline /var/lib/hookline /hookline/data
+ && install --directory --owner=hookline --group=hookline /var/lib/hookline /hookline/data \
+ && install --directory --owner=hookline --group=hookline --mode=700 /hookline/spool
 COPY --from=build /opt/hookline /opt/hookline
 ENV PATH=/opt/hookline/bin:/var/lib/hookline/current/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -16,10 +17,14 @@ from hookline.acknowledged import Acknowledgement
 from hookline.settings import Receiver, Settings
 from hookline.store import CommitScript
 from hookline_receiver.commit import GroupCommitter
+from hookline_receiver.detour import Detour
+from hookline_receiver.drain import Drain
 from hookline_receiver.health import health
 from hookline_receiver.ingest import Endpoint, Ingest
 from hookline_receiver.listening import BACKLOG, Sockets, address, stop_accepting
+from hookline_receiver.pressure import Pressure
 from hookline_receiver.server import DeliveryServer
+from hookline_receiver.spool import Spool
 
 COLLECT_AFTER = (10_000, 20, 20)
 """A delivery leaves no cycles behind; the collector, looking every 700 objects, finds nothing."""
@@ -73,19 +78,23 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
     told = StopSignals()
+    commit = CommitScript(redis, settings.worker.queue, Acknowledgement.of(settings.redis))
+    detour = Detour(Spool(settings.spool.folder, settings.spool.max_bytes) if settings.spool.folder else None)
     committer = GroupCommitter(
-        CommitScript(redis, settings.worker.queue, Acknowledgement.of(settings.redis)),
+        commit,
         timeout_seconds=settings.redis.commit_timeout_seconds,
         max_waiting_bytes=settings.receiver.max_waiting_bytes,
         connections=lambda: len(server.connections),
+        detour=detour,
     )
     server = DeliveryServer(
         Ingest(endpoints, committer, settings.receiver),
         idle_timeout_seconds=settings.receiver.idle_timeout_seconds,
     )
     checks = web.AppRunner(
-        health(redis, told.stopping), access_log=None, shutdown_timeout=HEALTH_SHUTDOWN_SECONDS
+        health(redis, told.stopping, detour), access_log=None, shutdown_timeout=HEALTH_SHUTDOWN_SECONDS
     )
+    watches = _watches(settings, redis, commit, detour, list(endpoints))
     try:
         listening = await asyncio.get_running_loop().create_server(
             server, sock=sockets.deliveries, backlog=BACKLOG
@@ -104,6 +113,11 @@ async def serve(
     finally:
         await committer.drain()
         await checks.cleanup()
+        for watch in watches:
+            watch.cancel()
+        await asyncio.wait(watches)
+        if detour.spool:
+            await detour.spool.close()
         with contextlib.suppress(Exception):  # the connection may be broken, and we are leaving anyway
             await redis.aclose()
     log.info("receiver has stopped")
@@ -122,3 +136,16 @@ async def _see_off(server: DeliveryServer, told: StopSignals, settings: Receiver
     for each in ends:
         each.cancel()
     server.cut()
+
+
+def _watches(
+    settings: Settings, redis: AsyncRedis, commit: CommitScript, detour: Detour, sources: list[str]
+) -> list[asyncio.Task[None]]:
+    """The tasks that look every second whether Redis has enough, and whether it is back."""
+    watches = [Pressure(redis, settings.receiver, sources, detour).watch()]
+    if detour.spool:
+        timeout_seconds = settings.redis.commit_timeout_seconds
+        commit_again = partial(commit, again=True)
+        drain = Drain(detour.spool, commit_again, redis, detour, timeout_seconds=timeout_seconds)
+        watches.append(drain.run())
+    return [asyncio.create_task(watch) for watch in watches]

@@ -18,7 +18,9 @@ from hookline.providers import Delivery, Provider, Verifier, provider, providers
 from hookline.settings import Receiver, Settings
 from hookline.store import RawEvent, new_event_id, now_ms
 from hookline_receiver.answers import Answer, committed, not_committed, refusal
-from hookline_receiver.commit import GroupCommitter, Outcome
+from hookline_receiver.commit import GroupCommitter
+from hookline_receiver.pace import Pace
+from hookline_receiver.waiting import Outcome
 
 PREFIX = "/hooks/"
 STRUCK_OUT = "***"
@@ -33,12 +35,16 @@ class _TooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A source, ready to receive. `verify` is None where the settings say `unverified = true`."""
+    """A source, ready to receive.
+
+    `verify` is None where the settings say `unverified = true`, and `pace` where it may send without limit.
+    """
 
     name: str
     provider: Provider
     verify: Verifier | None
     secret_headers: frozenset[str]
+    pace: Pace | None = None
 
 
 def endpoints(settings: Settings) -> dict[str, Endpoint]:
@@ -53,7 +59,8 @@ def endpoints(settings: Settings) -> dict[str, Endpoint]:
         except SettingsError as error:
             problems.append(f"sources.{name}: {error}")
         else:
-            found[name] = Endpoint(name, chosen, verify, secret_headers)
+            pace = Pace(name, source.max_per_second) if source.max_per_second else None
+            found[name] = Endpoint(name, chosen, verify, secret_headers, pace)
     if problems:
         raise SettingsError("\n".join(problems))
     return found
@@ -144,6 +151,9 @@ class Ingest:
                 log.warning("delivery refused", source=endpoint.name, reason=error.reason, peer=peer)
                 answer(refusal(401, "not verified"))
                 return
+        if endpoint.pace is not None and not endpoint.pace.allows_one_more():
+            answer(not_committed())
+            return
         event = _event(endpoint, delivery)
 
         def tell(outcome: Outcome) -> None:

@@ -59,6 +59,8 @@ class Source(_Section):
     """Misskey only: accept these webhook ids and no others. Empty: any."""
     unverified: bool = False
     """Accept every delivery without a secret. For senders on a network that you trust, nothing else."""
+    max_per_second: float | None = Field(default=None, gt=0)
+    """Deliveries that one receiver process takes a second; beyond that the answer is 503. Unset: no limit."""
 
     @model_validator(mode="after")
     def _says_how_it_verifies(self) -> Source:
@@ -93,7 +95,7 @@ class Redis(_Section):
     ack_replicas: int = Field(default=1, ge=1, le=16)
     """How many replicas must have it, with `ack = "replica"`."""
     commit_timeout_seconds: float = Field(default=3.0, gt=0, le=60)
-    """How long one commit may take before the sender is answered 503. Misskey itself waits 5 s."""
+    """How long one commit may take before it counts as failed. Misskey itself waits 5 s for its answer."""
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         return [
@@ -119,11 +121,24 @@ class Receiver(_Section):
     idle_timeout_seconds: float = Field(default=75.0, gt=0)
     """A connection without a complete request for this long is closed."""
     max_waiting_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
-    """Bodies waiting for their commit, in all; beyond that the answer is 503."""
+    """Deliveries waiting for their commit, in all; beyond that the answer is 503."""
+    max_waiting_events: int = Field(default=1_000_000, gt=0)
+    """Unfinished events, in all; beyond that deliveries go to the spool, or are answered 503."""
+    max_redis_memory_percent: float = Field(default=90.0, gt=0, le=100)
+    """Of Redis's `maxmemory`; beyond that deliveries go to the spool, or are answered 503."""
     shutdown_seconds: float = Field(default=10.0, gt=0)
     """How long a stopping receiver gives the requests under way."""
     linger_seconds: float = Field(default=1.0, gt=0)
     """A stopping receiver closes a connection on which nothing has come for so long."""
+
+
+class Spool(_Section):
+    """Where deliveries wait on the receiver's own disk while Redis does not take them."""
+
+    folder: Path | None = None
+    """A folder on a local disk, which the receiver makes if it can. Unset: no spool; the answer is 503."""
+    max_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
+    """How large its file may get; beyond that the answer is 503."""
 
 
 class Worker(_Section):
@@ -178,6 +193,8 @@ class Settings(_Section, BaseSettings, env_prefix=PREFIX, env_nested_delimiter="
     """Where the events are kept."""
     receiver: Receiver = Receiver()
     """The HTTP side."""
+    spool: Spool = Spool()
+    """Where deliveries wait on the receiver's own disk while Redis does not take them."""
     worker: Worker = Worker()
     """The side that runs the actions."""
     retention: Retention = Retention()

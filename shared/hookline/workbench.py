@@ -41,6 +41,8 @@ class Workbench:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._redis)
             self._environment["HOOKLINE_REDIS__URL"] = self._redis.url
+            # Not the one of the settings, whose events are for another Redis.
+            self._environment["HOOKLINE_SPOOL__FOLDER"] = str(self._redis.folder / "spool")
             self.store = Store(connect(RedisSettings(url=self._redis.url)), self._queue)
             stack.callback(self.stop_worker)
             receiver = Service(

@@ -104,6 +104,7 @@ def test_dev_runs_a_plugin_and_loads_it_anew_when_it_is_saved(folder: Path) -> N
     plugins = folder / "plugins"
     plugins.mkdir()
     (plugins / "hello.py").write_text(PLUGIN.replace("WORD", "first version"))
+    (folder / "hookline.toml").write_text('[spool]\nfolder = "for another redis"\n')
     screen = Screen(folder, "dev", "--port", "0")
     try:
         url = screen.wait_for(r"http://127\.0\.0\.1:\d+/hooks/misskey").group()
@@ -118,6 +119,7 @@ def test_dev_runs_a_plugin_and_loads_it_anew_when_it_is_saved(folder: Path) -> N
         screen.wait_for("second version")
 
         assert screen.interrupt() == 0
+        assert not (folder / "for another redis").exists()
     finally:
         screen.close()
 

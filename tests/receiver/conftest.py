@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -274,6 +275,19 @@ def receiver(_shared_receiver: Receiver, redis: EmbeddedRedis) -> Iterator[Recei
     yield _shared_receiver
     assert _shared_receiver.service.exit_status is None
     assert _shared_receiver.complaints() == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MiB, as a folder; skips where none can be had."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:

@@ -52,6 +52,8 @@ def project(tmp_path: Path, embedded: EmbeddedRedis, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MISSKEY_SECRET", SECRET)
     monkeypatch.setenv("HOOKLINE_REDIS__URL", embedded.url)
+    monkeypatch.setenv("HOOKLINE_SPOOL__FOLDER", "spool")
+    (tmp_path / "spool").mkdir()
     (tmp_path / "hookline.toml").write_text(
         '[sources.misskey]\nprovider = "misskey"\nsecrets = ["env:MISSKEY_SECRET"]\n'
     )
@@ -88,9 +90,10 @@ def test_where_all_is_well_everything_is_ticked(project: Path) -> None:
         "✓ redis appendfsync",
         "✓ redis maxmemory-policy",
         "✓ redis memory",
+        "✓ spool",
         "✓ plugins",
     ]
-    assert result.output.endswith("0 wrong, 0 doubtful, 8 right\n")
+    assert result.output.endswith("0 wrong, 0 doubtful, 9 right\n")
     assert result.exit_code == 0
     assert SECRET not in result.output
 

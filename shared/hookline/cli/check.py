@@ -1,4 +1,4 @@
-"""`hookline check`: reads settings, secrets, Redis and plugins, and says what is wrong and how to mend it."""
+"""`hookline check`: reads the settings, tries what they name, and says what is wrong and how to mend it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hookline.cli.options import Config
 from hookline.cli.plugin_findings import examine_places
 from hookline.cli.plugin_report import read_plugins
 from hookline.cli.redis_findings import examine_redis
+from hookline.cli.spool_findings import examine_spool
 from hookline.errors import SettingsError
 from hookline.references import resolve_secret
 from hookline.settings import Settings, Source, config_file, load_settings
@@ -20,7 +21,7 @@ SHORT_SECRET_BYTES = 12
 
 
 def check(config: Config = None) -> None:
-    """Look at settings, secrets, Redis and plugins. Exit status 1 if anything is wrong."""
+    """Look at settings, secrets, Redis, the spool and plugins. Exit status 1 if anything is wrong."""
     findings = list(_examine(config))
     print_findings(findings)
     if any(finding.grade is Grade.WRONG for finding in findings):
@@ -41,6 +42,7 @@ def _examine(config: Path | None) -> Iterator[Finding]:
         yield from examine_redis(settings.redis)
     except SettingsError as error:
         yield wrong("redis", str(error))
+    yield from examine_spool(settings.spool)
     yield from examine_places(settings.worker.plugins)
     yield from _examine_plugins(config)
 

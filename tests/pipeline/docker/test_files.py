@@ -78,6 +78,15 @@ def test_a_stop_waits_for_longer_than_the_processes_take() -> None:
     assert grace_seconds("worker") > settings.worker.shutdown_seconds + settings.worker.slice_seconds
 
 
+def test_what_the_receiver_spools_is_in_a_volume_that_its_user_can_write() -> None:
+    """Its root file system is read-only, and gone with the container; `check` looks into the same one."""
+    for service in ("receiver", "cli"):
+        folder = environment(service)["HOOKLINE_SPOOL__FOLDER"]
+        assert f"- spool:{folder}\n" in SERVICES[service]
+        assert re.search(rf"--owner=hookline .*{folder}$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert re.search(r"^volumes:\n(  .*\n)*  spool:\n", COMPOSE, re.MULTILINE)
+
+
 def test_what_compose_sets_are_settings() -> None:
     """Beside those of the file that one copies to begin with."""
     settings = load_settings(ROOT / "deploy/hookline.toml", environ=environment("receiver"))

@@ -1,0 +1,96 @@
+"""Brings what was spooled into Redis, as soon as Redis takes it, by the same commit as everything else.
+
+An event is committed under the id that it was answered with and removed from the spool only then, so a
+crash in between commits it a second time, which changes nothing. One process at a time drains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from redis.asyncio import Redis as AsyncRedis
+
+from hookline_receiver.commit import Commit
+from hookline_receiver.detour import Detour, say
+from hookline_receiver.health import try_write
+from hookline_receiver.spool import Spool, SpoolError
+
+LOOK_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Drain:
+    """Of one process; with several, whoever holds the lock drains, and all look whether Redis is back."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        commit: Commit,
+        redis: AsyncRedis,
+        detour: Detour,
+        *,
+        timeout_seconds: float,
+    ) -> None:
+        self._spool = spool
+        self._commit = commit
+        self._redis = redis
+        self._detour = detour
+        self._timeout_seconds = timeout_seconds
+        self._is_broken = False
+
+    async def run(self) -> None:
+        """Look once a second, until cancelled."""
+        while True:
+            try:
+                await self.look()
+                self._is_broken = False
+            except Exception as error:  # this task must not end: what is spooled would stay there
+                if not self._is_broken:
+                    self._is_broken = True
+                    log.error(
+                        "the spool cannot be drained; it is tried again every second",
+                        error=say(error),
+                        exc_info=not isinstance(error, SpoolError),
+                    )
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> int:
+        """Drain what there is, if Redis takes commits; tells how many events were brought there."""
+        if self._detour.is_away:
+            try:
+                await try_write(self._redis)
+            except Exception:  # why is told already, by the commit that failed
+                return 0
+            self._detour.is_away = False
+        if not (await self._spool.totals()).events or not await self._spool.lock_drain():
+            return 0
+        try:
+            return await self._drain()
+        finally:
+            await self._spool.unlock_drain()
+
+    async def _drain(self) -> int:
+        count = 0
+        while not self._detour.is_away and not self._detour.hold.reason and (brought := await self._step()):
+            count += brought
+        if not (await self._spool.totals()).events:
+            await self._spool.shrink()
+            log.info("the spool is drained", events=count)
+        return count
+
+    async def _step(self) -> int:
+        """Bring one group; 0 when there is none, or Redis didn't take it."""
+        records = await self._spool.oldest(self._detour.hold.sources)
+        if not records:
+            return 0
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._commit([record.event for record in records])
+        except Exception as error:  # whatever Redis says, they stay where they are
+            self._detour.redis_failed(error)
+            return 0
+        self._detour.redis_took()
+        await self._spool.forget(records)
+        return len(records)

@@ -1,0 +1,40 @@
+"""An event as the spool keeps it: bytes with a checksum, so that nothing else is taken for one."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from typing import NamedTuple
+
+from hookline.store import RawEvent
+
+
+class DamagedError(Exception):
+    """Raised when what a file has is not what was written to it."""
+
+
+class Record(NamedTuple):
+    """An event in the spool, and its place in the order."""
+
+    seq: int
+    event: RawEvent
+
+
+def pack(event: RawEvent) -> bytes:
+    """The event: a line of JSON, then its headers and its body as they are."""
+    *words, headers, body = event
+    return json.dumps([*words, len(headers)]).encode() + b"\n" + headers + body
+
+
+def unpack(digest: object, packed: object) -> RawEvent:
+    """The event that was packed; raises DamagedError for anything else."""
+    if not isinstance(packed, bytes) or digest != digest_of(packed):
+        raise DamagedError("a record is not what was written")
+    head, _, rest = packed.partition(b"\n")
+    *words, headers = json.loads(head)
+    return RawEvent._make([*words, rest[:headers], rest[headers:]])
+
+
+def digest_of(packed: bytes) -> bytes:
+    """What is stored beside it."""
+    return blake2b(packed, digest_size=16).digest()
