@@ -29,6 +29,7 @@ from hookline_receiver.spool import Spool
 COLLECT_AFTER = (10_000, 20, 20)
 """A delivery leaves no cycles behind; the collector, looking every 700 objects, finds nothing."""
 HEALTH_SHUTDOWN_SECONDS = 2.0
+CANCEL_AGAIN_SECONDS = 0.1
 SAME_SIGNAL_SECONDS = 1.0
 """Ctrl-C reaches a receiver twice, from the terminal and from its supervisor."""
 
@@ -113,9 +114,7 @@ async def serve(
     finally:
         await committer.drain()
         await checks.cleanup()
-        for watch in watches:
-            watch.cancel()
-        await asyncio.wait(watches)
+        await end_watches(watches)
         if detour.spool:
             await detour.spool.close()
         with contextlib.suppress(Exception):  # the connection may be broken, and we are leaving anyway
@@ -149,3 +148,11 @@ def _watches(
         drain = Drain(detour.spool, commit_again, redis, detour, timeout_seconds=timeout_seconds)
         watches.append(drain.run())
     return [asyncio.create_task(watch) for watch in watches]
+
+
+async def end_watches(watches: list[asyncio.Task[None]]) -> None:
+    """Cancel them until they are: now and then redis-py takes a cancellation for itself, and it is gone."""
+    while left := [watch for watch in watches if not watch.done()]:
+        for watch in left:
+            watch.cancel()
+        await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)

@@ -17,6 +17,7 @@ from hookline.embedded import EmbeddedRedis
 from hookline.service import ServiceError
 from hookline.store import Store
 from hookline.workbench import RECEIVER_READY
+from hookline_receiver.app import end_watches
 
 if TYPE_CHECKING:
     from conftest import Receiver
@@ -253,3 +254,23 @@ async def test_it_starts_without_redis(closed_redis_url: str, start_receiver: St
 def closed_redis_url() -> str:
     """The URL of a Redis that isn't there."""
     return "unix:///nowhere/redis.sock"
+
+
+async def test_what_takes_a_cancellation_for_itself_is_cancelled_again() -> None:
+    """redis-py does, now and then; a receiver that waited for its end would never stop."""
+    taken = 0
+
+    async def watch() -> None:
+        nonlocal taken
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                taken += 1
+                if taken == 3:
+                    raise
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    await end_watches([watching])
+    assert watching.cancelled()
