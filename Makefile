@@ -33,4 +33,4 @@ format: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .hookline .bench
+	rm -rf .venv .hookline .bench .chaos
