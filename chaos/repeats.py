@@ -11,10 +11,6 @@ from itertools import pairwise
 
 from chaos.records import Execution, Kill, Records, Write
 
-FAILOVERS = ("kill-primary", "freeze-primary")
-"""The faults under which a record can be lost although the process that made it lives."""
-DEMOTED_SECONDS = 3.0
-"""For so long after a failover a worker may still speak to the old primary, which has no replica."""
 GATHER_SECONDS = 0.010
 """What has ended for less long than this need not have been recorded."""
 RECENT_SECONDS = 1.0
@@ -38,17 +34,9 @@ class Repeats:
 def find_repeats(records: Records) -> Repeats:
     """Every execution of a run that had already been executed for the same attempt, or to its good end."""
     found = Repeats()
-    failovers = [fault for fault in records.faults if fault.name in FAILOVERS]
-    gaps = [
-        *(_gaps(records.writes) if failovers else ()),
-        *((fault.began - GATHER_SECONDS, fault.ended + DEMOTED_SECONDS) for fault in failovers),
-    ]
     killed: dict[int, Kill] = {kill.pid: kill for kill in records.kills}
     for earlier, again in _pairs(records.executions):
         kill = killed.get(earlier.pid)
-        if any(_overlaps(earlier, gap) for gap in gaps):
-            found.excused["the primary's death"] += 1
-            continue
         if kill is None or earlier.began > kill.at:
             found.unexcused.append(f"{_say(earlier, again)}: nobody killed its process {earlier.pid}")
             continue
@@ -82,22 +70,6 @@ def unrecorded_since(moment: float, writes: Sequence[Write]) -> float:
     while last > 0 and not writes[last - 1].is_done:
         last -= 1
     return (writes[last - 1].began if last else -math.inf) - GATHER_SECONDS
-
-
-def _gaps(writes: Sequence[Write]) -> list[tuple[float, float]]:
-    """The times in which no write was done: what ended then may be lost with the primary that had it."""
-    gaps: list[tuple[float, float]] = []
-    began, is_open = -math.inf, False
-    for write in writes:
-        if write.is_done and is_open:
-            gaps.append((began - GATHER_SECONDS, write.ended))
-        is_open = not write.is_done
-        began = write.began if write.is_done else began
-    return [*gaps, (began - GATHER_SECONDS, math.inf)] if is_open else gaps
-
-
-def _overlaps(execution: Execution, gap: tuple[float, float]) -> bool:
-    return execution.began <= gap[1] and (execution.ended is None or execution.ended >= gap[0])
 
 
 def _ended(write: Write) -> float:

@@ -110,6 +110,12 @@ class Change:
     """`done` and `dead` finish the event, `retrying` and `queued` release it, empty keeps it leased."""
     purge_at_ms: int = 0
 
+    def follow_with(self, later: Change) -> None:
+        """Let this one be both, written in one step."""
+        self.fields |= later.fields
+        self.state = later.state or self.state
+        self.purge_at_ms = later.purge_at_ms or self.purge_at_ms
+
 
 class CommitScript:
     """The receiver's one write: a whole group in one call."""
@@ -163,10 +169,12 @@ class Store:
         self.redis = redis
         self.queue_name = queue_name
         self._keys = queue.QueueKeys(queue_name)
-        self._record = acknowledged_script(redis, _script("record"), ack or Acknowledgement())
-        self._take, self._release, self._tick, self._replay, self._next, self._reconcile = (
+        self._take, self._record = (
+            acknowledged_script(redis, _script(name), ack or Acknowledgement()) for name in ("take", "record")
+        )
+        self._release, self._tick, self._replay, self._next, self._reconcile = (
             redis.register_script(_script(name))
-            for name in ("take", "release", "tick", "replay", "next", "reconcile")
+            for name in ("release", "tick", "replay", "next", "reconcile")
         )
 
     def next(self, left_alone: Collection[str] = ()) -> Popped | None:

@@ -108,3 +108,31 @@ async def test_an_action_that_kills_its_process_is_found_and_its_siblings_are_do
     assert max(told.values()) <= 2
     assert [len(pipeline.runs(event_id)["siblings.sibling"].attempts) for event_id in notes] == [1] * SIBLINGS
     assert worker.exit_status is None
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_a_run_that_ended_is_recorded_although_a_sibling_holds_up_the_loop(
+    pipeline: Pipeline, kind: str
+) -> None:
+    """And takes the process with it, afterwards: what had ended is not run again."""
+    pipeline.plugin(
+        "both",
+        f"""
+        import os, pathlib, signal, time
+        @action(misskey.Follow)
+        {kind} ended(event):
+            tell("ended")
+        @action(misskey.Follow)
+        async def hold_up(event):
+            time.sleep(0.5)
+            first = pathlib.Path({str(pipeline.folder / "first")!r})
+            if not first.exists():
+                first.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        """,
+    )
+    pipeline.start_receiver()
+    pipeline.start_worker()
+    await pipeline.post("misskey", "follow")
+    pipeline.wait_until_finished(1)
+    assert pipeline.told() == ["ended"]

@@ -36,23 +36,51 @@ class Outcome:
 SUCCESS = Outcome()
 
 
+class _Ending:
+    """Whoever is first says what came of an attempt: the action as it ends, or the clock."""
+
+    def __init__(self, tell: Callable[[Outcome], None]) -> None:
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._outcome: Outcome | None = None
+
+    def first(self, outcome: Outcome) -> Outcome:
+        """What was said first, which is told at once, in the thread of whoever says it."""
+        with self._lock:
+            if self._outcome is None:
+                self._outcome = outcome
+                self._tell(outcome)
+            return self._outcome
+
+
 async def attempt(
-    action: Action, event: AnyEvent, context: Context | None, timeout_seconds: float
+    action: Action,
+    event: AnyEvent,
+    context: Context | None,
+    timeout_seconds: float,
+    tell: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Outcome:
     """Run the action once; only one that takes a context needs any.
 
-    A `def` that outlives its time cannot be stopped, only left behind.
+    `tell` is called once, as the action ends, be it in another thread: a sibling may hold up the event loop,
+    which then gets round to it much later. A `def` that outlives its time can only be left behind.
     """
+    ending = _Ending(tell)
     if not action.is_async:
-        outcome = _in_thread(lambda: _call(action, event, context))
+        outcome = _in_thread(lambda: ending.first(_call(action, event, context)))
     else:
-        outcome = asyncio.get_running_loop().create_task(_acall(action, event, context))
+        outcome = asyncio.get_running_loop().create_task(_acall(action, event, context, ending))
     if await _ends_within(timeout_seconds, outcome):
         # it can have got hold of its own task, and cancelled that
-        return Outcome(error="CancelledError: by itself") if outcome.cancelled() else outcome.result()
+        return (
+            ending.first(Outcome(error="CancelledError: by itself"))
+            if outcome.cancelled()
+            else outcome.result()
+        )
+    late = ending.first(Outcome(error=f"TimeoutError: not finished after {timeout_seconds:g} s"))
     outcome.cancel()
     await _ends_within(CANCEL_SECONDS, outcome)
-    return Outcome(error=f"TimeoutError: not finished after {timeout_seconds:g} s")
+    return late
 
 
 async def _ends_within(seconds: float, outcome: asyncio.Future[Outcome]) -> bool:
@@ -98,7 +126,11 @@ def _call(action: Action, event: AnyEvent, context: Context | None) -> Outcome:
     return SUCCESS
 
 
-async def _acall(action: Action, event: AnyEvent, context: Context | None) -> Outcome:
+async def _acall(action: Action, event: AnyEvent, context: Context | None, ending: _Ending) -> Outcome:
+    return ending.first(await _awaited(action, event, context))
+
+
+async def _awaited(action: Action, event: AnyEvent, context: Context | None) -> Outcome:
     try:
         await _invoke(action, event, context)
     except asyncio.CancelledError as error:

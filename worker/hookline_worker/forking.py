@@ -81,7 +81,8 @@ class ForkingWorker(HooklineWorker):
                 self._do_group(*group)
                 sys.stdout.flush()  # what the actions printed
                 left = left - 1 if threading.active_count() == 1 else 0  # a run may leave a thread behind
-                line.send(left > 0)
+                with contextlib.suppress(OSError):  # the parent has died, and there is nothing more to come
+                    line.send(left > 0)
                 if left == 0:
                     break
             status = 0

@@ -7,13 +7,14 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import structlog
 
 from hookline.actions import Action
 from hookline.errors import ParseError
-from hookline.ledger import Attempt, Run
+from hookline.ledger import RUN_FIELD, Attempt, Run
 from hookline.settings import Settings
 from hookline.store import Change, Store
 from hookline_worker.attempts import SUCCESS, Outcome, attempt, failure
@@ -153,16 +154,14 @@ class Group:
         run.attempts.append(Attempt(self._now_ms()))
         run.state, run.due_at_ms = "running", None
         if action is None:
-            outcome = Outcome(error=f"no plugin here has an action {run.action!r}")
-        else:
-            if work.deaths:
-                work.changed.add(run.action)
-                self._recorder.write([Record(Change(work.id, work.news() | {"deaths": "1", "death": ""}))])
-            outcome = await self._timed(work, action, run)
-        run.attempts[-1].milliseconds = self._now_ms() - run.attempts[-1].started_at_ms
-        self._conclude(work, action, run, outcome)
+            self._end(work, action, run, Outcome(error=f"no plugin here has an action {run.action!r}"))
+            return
+        if work.deaths:
+            work.changed.add(run.action)
+            self._recorder.write([Record(Change(work.id, work.news() | {"deaths": "1", "death": ""}))])
+        await self._timed(work, action, run)
 
-    async def _timed(self, work: Work, action: Action, run: Run) -> Outcome:
+    async def _timed(self, work: Work, action: Action, run: Run) -> None:
         number, attempts = len(run.attempts), self._policy.attempts(action)
         context = None
         if action.takes_context:
@@ -172,13 +171,34 @@ class Group:
         work.begin()
         try:
             with self._watched(work, action):
-                if number > 1 and action.when is not None and not action.when(work.event):
-                    return SUCCESS
-                return await attempt(action, work.event, context, self._policy.timeout_seconds(action))
-        except BaseException as error:  # foreign code: the action's own condition, asked again
-            return failure(error)
+                if number == 1 or self._still_wanted(work, action, run):
+                    seconds, tell = (
+                        self._policy.timeout_seconds(action),
+                        partial(self._end, work, action, run),
+                    )
+                    await attempt(action, work.event, context, seconds, tell)
         finally:
             work.end()
+
+    def _still_wanted(self, work: Work, action: Action, run: Run) -> bool:
+        """Whether the action's own condition holds at a later attempt, too; if not, the run has ended."""
+        try:
+            if action.when is None or action.when(work.event):
+                return True
+            outcome = SUCCESS
+        except BaseException as error:  # foreign code
+            outcome = failure(error)
+        self._end(work, action, run, outcome)
+        return False
+
+    def _end(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> None:
+        """Record the end of an attempt as it comes, in whatever thread: the event loop may be held up."""
+        run.attempts[-1].milliseconds = self._now_ms() - run.attempts[-1].started_at_ms
+        self._policy.conclude(work.id, action, run, outcome, self._now_ms())
+        if work.deaths:  # it is alone here, and its record is waited for
+            work.changed.add(run.action)
+        else:
+            self._recorder.put(Record(Change(work.id, {RUN_FIELD + run.action: run.to_json()})))
 
     def _conclude(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> None:
         self._policy.conclude(work.id, action, run, outcome, self._now_ms())

@@ -84,13 +84,15 @@ class Recorder:
     def write(self, records: list[Record]) -> None:
         """Write these now, and come back when Redis has them."""
         again: dict[tuple[str, int], list[str]] = defaultdict(list)
+        changes: dict[str, Change] = {}
         for record in records:
+            known = changes.setdefault(record.change.event_id, record.change)
+            if known is not record.change:
+                known.follow_with(record.change)
             if record.due_seconds is not None:
                 again[record.lane, record.due_seconds].append(record.change.event_id)
         jobs = [job(ids, lane=lane, due_seconds=due) for (lane, due), ids in again.items()]
-        lost, tries = self._patiently(
-            lambda: self._store.record(self._token, [r.change for r in records], jobs)
-        )
+        lost, tries = self._patiently(lambda: self._store.record(self._token, list(changes.values()), jobs))
         self.lost.update(lost)
         if lost and tries == 1:  # a try whose answer was lost may have done it, and released them
             log.warning("another worker has taken these events over; not recorded here", event_ids=lost)
