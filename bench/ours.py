@@ -16,8 +16,9 @@ from bench.deliveries import ESA_SECRET, MISSKEY_SECRET, Make, esa, misskey, raw
 from bench.deployed import set_up
 from bench.processes import Process
 from bench.redis_servers import RedisServer
+from hookline.intake import CommitScript
+from hookline.keys import COUNTERS_KEY
 from hookline.queue import GROUP_EVENTS, QueueKeys
-from hookline.store import COUNTERS_KEY, CommitScript
 from hookline.workbench import RECEIVER_READY, WORKER_READY
 
 QUEUE = "hookline"

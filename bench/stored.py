@@ -18,18 +18,10 @@ from redis.asyncio import Redis as AsyncRedis
 from bench.contest import NotMeasuredError
 from bench.deliveries import esa, raw_events
 from bench.ours import QUEUE, Ours
+from hookline.intake import CommitScript, RawEvent, new_event_id
+from hookline.keys import EVENT_PREFIX, EVENTS_KEY
 from hookline.queue import GROUP_EVENTS, JOB_PREFIX, QueueKeys
-from hookline.store import (
-    EVENT_PREFIX,
-    EVENTS_KEY,
-    Change,
-    CommitScript,
-    RawEvent,
-    Store,
-    new_event_id,
-    now_ms,
-    text,
-)
+from hookline.store import Change, Store, now_ms, text
 
 SOURCE = "team"
 DAY_MS = 24 * 60 * 60 * 1000

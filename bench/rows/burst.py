@@ -13,7 +13,8 @@ from bench.machine import MemoryWatch
 from bench.ours import Ours
 from bench.redis_servers import RedisServer
 from bench.report import spread_text
-from hookline.store import EVENT_PREFIX, EVENTS_KEY, text
+from hookline.keys import EVENT_PREFIX, EVENTS_KEY
+from hookline.store import text
 
 NAME = "burst"
 CONNECTIONS = 256

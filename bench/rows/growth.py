@@ -24,7 +24,8 @@ from bench.redis_servers import RedisServer
 from bench.report import spread_text
 from bench.stored import DAY_MS, Finish, store_finished
 from hookline.index import Filter, find
-from hookline.store import EVENTS_KEY, Store, now_ms
+from hookline.keys import EVENTS_KEY
+from hookline.store import Store, now_ms
 
 NAME = "growth"
 INGEST, DRAIN, REDIS, ALL = "receiver_cpu_us", "worker_cpu_us", "redis_cpu_us", "cpu_us"

@@ -14,8 +14,8 @@ from aiohttp import web
 from redis.asyncio import Redis as AsyncRedis
 
 from hookline.acknowledged import Acknowledgement
+from hookline.intake import CommitScript
 from hookline.settings import Receiver, Settings
-from hookline.store import CommitScript
 from hookline_receiver.commit import GroupCommitter
 from hookline_receiver.detour import Detour
 from hookline_receiver.drain import Drain

@@ -13,14 +13,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from hookline.errors import NotCommittedError
+from hookline.intake import BEHIND_JOBS, RawEvent
 from hookline.queue import GROUP_BYTES, GROUP_EVENTS
-from hookline.store import RawEvent
 from hookline_receiver.detour import Detour, say
 from hookline_receiver.waiting import Outcome, Waiter, WaitingLine, tell
 
-BEHIND_JOBS = 8
-"""More jobs waiting than this: the workers are behind, and waiting to fill a group delays nobody."""
 FILL_SECONDS = 0.020
+"""For how long a group waits to be filled while the workers are behind, which delays nobody."""
 COMMITS_AT_ONCE = 2
 FEW_EVENTS = 16
 """From this many on, half of the senders are enough for a group; fewer wait for more."""

@@ -9,7 +9,7 @@ import structlog
 
 from hookline.connections import is_unavailable
 from hookline.errors import NotCommittedError
-from hookline.store import RawEvent
+from hookline.intake import RawEvent
 from hookline_receiver.spool import Spool
 from hookline_receiver.waiting import Outcome
 

@@ -14,9 +14,10 @@ from aiohttp.web import BaseRequest, Response
 from pydantic_core import to_json
 
 from hookline.errors import NotCommittedError, SettingsError, VerificationError
+from hookline.intake import RawEvent, new_event_id
 from hookline.providers import Delivery, Provider, Verifier, provider, providers
 from hookline.settings import Receiver, Settings
-from hookline.store import RawEvent, new_event_id, now_ms
+from hookline.store import now_ms
 from hookline_receiver.answers import Answer, committed, not_committed, refusal
 from hookline_receiver.commit import GroupCommitter
 from hookline_receiver.pace import Pace

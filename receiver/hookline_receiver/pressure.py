@@ -14,9 +14,9 @@ import structlog
 from redis.asyncio import Redis as AsyncRedis
 
 from hookline.connections import is_unavailable
+from hookline.keys import COUNTERS_KEY, OPEN_COUNTER, OPEN_KEY
 from hookline.settings import Receiver
 from hookline.shares import may_take
-from hookline.store import COUNTERS_KEY, OPEN_COUNTER, OPEN_KEY
 from hookline_receiver.detour import NOTHING, Detour, Hold
 
 LOOK_SECONDS = 1.0

@@ -15,8 +15,8 @@ from typing import TypeVar
 import structlog
 
 from hookline.errors import NotCommittedError
+from hookline.intake import RawEvent
 from hookline.spool_folder import Spooled
-from hookline.store import RawEvent
 from hookline_receiver.spool_file import SpoolFile
 from hookline_receiver.spool_record import Record
 from hookline_receiver.waiting import Outcome

@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import structlog
 
+from hookline.intake import RawEvent
 from hookline.spool_folder import TOTALS, Spooled, number_of, spool_file, spool_files
-from hookline.store import RawEvent
 from hookline_receiver import spool_table as table
 from hookline_receiver.spool_record import DamagedError, Record
 

@@ -6,7 +6,7 @@ import json
 from hashlib import blake2b
 from typing import NamedTuple
 
-from hookline.store import RawEvent
+from hookline.intake import RawEvent
 
 
 class DamagedError(Exception):

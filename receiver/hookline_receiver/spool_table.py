@@ -14,10 +14,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+from hookline.intake import RawEvent
 from hookline.queue import GROUP_BYTES, GROUP_EVENTS
 from hookline.shares import may_take
 from hookline.spool_folder import BUSY_SECONDS, TOTALS
-from hookline.store import RawEvent
 from hookline_receiver.spool_record import DamagedError, Record, digest_of, pack, unpack
 
 _T = TypeVar("_T")

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import structlog
 
 from hookline.errors import NotCommittedError
+from hookline.intake import RawEvent
 from hookline.queue import GROUP_BYTES
 from hookline.shares import may_take
-from hookline.store import RawEvent
 
 Outcome = str | NotCommittedError
 """The id under which an event is stored, another's when it was seen before; or why it is not."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from hookline.keys import DEAD_KEY, EVENT_PREFIX, EVENTS_KEY
 from hookline.ledger import RUN_FIELD, Run
-from hookline.store import DEAD_KEY, EVENT_PREFIX, EVENTS_KEY, Store, text
+from hookline.store import Store, text
 
 PAGE = 500
 SUMMARY_FIELDS = ("source", "type", "state", "received_at", "repeats", "replays")

@@ -1,61 +1,32 @@
-"""Every Redis key that is Hookline's own, and the atomic steps on them (`lua/*.lua`).
-
-| key | what |
-| --- | --- |
-| `hookline:event:<id>` | hash: the delivery as it came, its state, one `run:<action>` field a run |
-| `hookline:events` | sorted set: ids by received_at in ms |
-| `hookline:open` | set: ids of unfinished events |
-| `hookline:dead` | sorted set: dead letters by when they died, in ms |
-| `hookline:purge` | sorted set: finished events by when they may be purged, in ms |
-| `hookline:dedupe:<source>:…` | hash: the id of the first by the hash of its key; lives for two windows |
-| `hookline:lease:<token>` | string: lives while the owner of that token does |
-| `hookline:counters` | hash: `received:<source>`, `repeated:<source>`, `open:<source>`, `done`, `dead` |
-| `hookline:lanes` | sorted set: lanes of waiting jobs by when they had their last turn |
-| `hookline:jobs` | set: ids of the RQ jobs that there are |
-| `hookline:reconciler` | string: the worker that looks for what got lost |
-| `hookline:tick`, `hookline:tick:last`, `hookline:stuck` | the every-second work of the workers |
-| `hookline:grace` | lives for some seconds after Redis was away: no lease counts as over |
-| `hookline:acknowledged` | what is written so that replicas, or the disk, can be waited for |
-| `hookline:ready` | what a receiver writes to see whether Redis takes writes |
-"""
+"""The worker's and the command line's side of Redis: what they read, and the atomic steps that they take."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 
 from hookline import queue
-from hookline.acknowledged import Acknowledgement, acknowledged_async_script, acknowledged_script
+from hookline.acknowledged import Acknowledgement, acknowledged_script
+from hookline.keys import (
+    COUNTERS_KEY,
+    DEAD_KEY,
+    EVENT_PREFIX,
+    EVENTS_KEY,
+    GRACE_KEY,
+    JOBS_KEY,
+    LANES_KEY,
+    LEASE_PREFIX,
+    OPEN_KEY,
+    PURGE_KEY,
+    STUCK_KEY,
+    TICK_KEY,
+)
+from hookline.scripts import script
 
-EVENT_PREFIX = "hookline:event:"
-LEASE_PREFIX = "hookline:lease:"
-DEDUPE_PREFIX = "hookline:dedupe:"
-EVENTS_KEY = "hookline:events"
-OPEN_KEY = "hookline:open"
-DEAD_KEY = "hookline:dead"
-PURGE_KEY = "hookline:purge"
-COUNTERS_KEY = "hookline:counters"
-OPEN_COUNTER = "open:"
-"""With a source's name behind it: how many of its events are unfinished."""
-TICK_KEY = "hookline:tick"
-STUCK_KEY = "hookline:stuck"
-GRACE_KEY = "hookline:grace"
-LANES_KEY = "hookline:lanes"
-JOBS_KEY = "hookline:jobs"
-RECONCILER_KEY = "hookline:reconciler"
-
-DEDUPE_SHARDS = 1024
-"""Dedupe keys are spread over so many hashes, which Redis keeps compact up to 128 fields each."""
-BEHIND_JOBS = 8
-"""More jobs waiting than this: the workers are behind."""
 SORT_MOST = 500
 TICK_MS = 900
 STUCK_MS = 4_000
@@ -64,31 +35,6 @@ OUTAGE_MS = 3_000
 GRACE_MS = 5_000
 STARTED_LONGER_MS = 250
 """By how much RQ's entry of a started job outlives the lease, so that with the job one gets its events."""
-
-
-def _script(name: str) -> str:
-    """The script of this name, after what all of them share."""
-    folder = files("hookline").joinpath("lua")
-    return "".join(folder.joinpath(f"{each}.lua").read_text(encoding="utf-8") for each in ("job", name))
-
-
-def new_event_id(now_ms: int) -> str:
-    """24 hex digits that sort by time: 12 of milliseconds, 12 random."""
-    return f"{now_ms:012x}{os.urandom(6).hex()}"
-
-
-class RawEvent(NamedTuple):
-    """A verified delivery on its way into Redis."""
-
-    id: str
-    source: str
-    provider: str
-    received_at_ms: int
-    dedupe_key: str
-    dedupe_window_ms: int
-    headers: bytes
-    """JSON: a list of [name, value], secrets struck out."""
-    body: bytes
 
 
 class Popped(NamedTuple):
@@ -117,49 +63,6 @@ class Change:
         self.purge_at_ms = later.purge_at_ms or self.purge_at_ms
 
 
-class CommitScript:
-    """The receiver's one write: a whole group in one call."""
-
-    def __init__(self, redis: AsyncRedis, queue_name: str, ack: Acknowledgement | None = None) -> None:
-        self._script = acknowledged_async_script(redis, _script("commit"), ack or Acknowledgement())
-        keys = queue.QueueKeys(queue_name)
-        self._queue_name, self._queue_key = queue_name, keys.queue
-
-    async def __call__(self, events: Sequence[RawEvent], *, again: bool = False) -> tuple[int, list[str]]:
-        """How many jobs wait now, and for each event the id under which it is stored.
-
-        That is another id than its own when the event was seen before. Calling it again with the same
-        events, after an answer was lost, changes nothing; `again` says that this may be one of those calls,
-        and as late as after the dedupe window.
-        """
-        jobs = _jobs(events)
-        arguments: list[Any] = [
-            EVENT_PREFIX,
-            queue.JOB_PREFIX,
-            self._queue_name,
-            queue.iso(),
-            BEHIND_JOBS,
-            "again" if again else "",
-            len(jobs),
-        ]
-        for job in jobs:
-            arguments += (job.id, job.data, job.description, job.lane)
-        for event in events:
-            arguments += (
-                event.id,
-                *_dedupe_bucket(event),
-                event.dedupe_window_ms,
-                event.source,
-                event.provider,
-                event.received_at_ms,
-                event.headers,
-                event.body,
-            )
-        keys = [EVENTS_KEY, COUNTERS_KEY, self._queue_key, queue.QUEUES_KEY, OPEN_KEY, LANES_KEY]
-        waiting, *ids = await self._script(keys=keys, args=arguments)
-        return int(waiting), text(ids)
-
-
 class Store:
     """The worker's and the command line's side of the same keys. `redis` must not decode responses."""
 
@@ -170,11 +73,10 @@ class Store:
         self.queue_name = queue_name
         self._keys = queue.QueueKeys(queue_name)
         self._take, self._record = (
-            acknowledged_script(redis, _script(name), ack or Acknowledgement()) for name in ("take", "record")
+            acknowledged_script(redis, script(name), ack or Acknowledgement()) for name in ("take", "record")
         )
         self._release, self._tick, self._replay, self._next, self._reconcile = (
-            redis.register_script(_script(name))
-            for name in ("release", "tick", "replay", "next", "reconcile")
+            redis.register_script(script(name)) for name in ("release", "tick", "replay", "next", "reconcile")
         )
 
     def next(self, left_alone: Collection[str] = ()) -> Popped | None:
@@ -371,22 +273,6 @@ class Store:
 def now_ms() -> int:
     """The time in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def _jobs(events: Sequence[RawEvent]) -> list[queue.Job]:
-    """The job for all of these, and where they are of several sources, one for each source besides."""
-    by_source: dict[str, list[str]] = {}
-    for event in events:
-        by_source.setdefault(event.source, []).append(event.id)
-    each = [queue.job(ids, lane=source) for source, ids in by_source.items()]
-    return each if len(each) == 1 else [queue.job([event.id for event in events]), *each]
-
-
-def _dedupe_bucket(event: RawEvent) -> tuple[str, bytes]:
-    """The prefix of the buckets to look in for the event's dedupe key, and the field that stands for it."""
-    field_name = blake2b(event.dedupe_key.encode(), digest_size=12).digest()
-    shard = int.from_bytes(field_name[:2]) % DEDUPE_SHARDS
-    return f"{DEDUPE_PREFIX}{event.source}:{event.dedupe_window_ms}:{shard}:", field_name
 
 
 def _batches(items: Sequence[str], most: int) -> Iterator[Sequence[str]]:

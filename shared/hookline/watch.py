@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hookline.keys import EVENT_PREFIX, EVENTS_KEY
 from hookline.ledger import FINISHED, Run, runs_of
-from hookline.store import EVENT_PREFIX, EVENTS_KEY, Store, named, text
+from hookline.store import Store, named, text
 
 OVERLAP_MS = 1_000
 

@@ -11,8 +11,9 @@ from bench.ours import QUEUE, Ours
 from bench.redis_servers import RedisServer
 from bench.stored import Finish, store_finished
 from hookline.index import Filter, find
+from hookline.keys import DEDUPE_PREFIX, EVENTS_KEY, PURGE_KEY
 from hookline.redis_server import find_server
-from hookline.store import DEDUPE_PREFIX, EVENTS_KEY, PURGE_KEY, Store, now_ms
+from hookline.store import Store, now_ms
 
 COUNT = 150
 FINISH = Finish({"type": "esa.post_create", "run:plugin.no_op": '{"state":"done","attempts":[]}'})

@@ -15,7 +15,7 @@ from chaos.ledger import EVENT_KEYS
 from chaos.plan import make_plan
 from chaos.verdicts import MET, NOT_MET, skipped_row
 from chaos.witness import Witness
-from hookline.store import EVENT_PREFIX
+from hookline.keys import EVENT_PREFIX
 
 
 def test_every_fault_has_a_name_of_its_own_and_says_what_happens() -> None:

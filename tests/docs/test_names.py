@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 import hookline
-from hookline import esa, misskey, store
+from hookline import esa, keys, misskey
 from hookline.queue import QueueKeys
 
 ROOT = Path(__file__).parents[2]
@@ -66,9 +66,9 @@ def test_every_field_and_property_is_in_the_docs(provider: ModuleType, pages: di
 def test_every_redis_key_is_in_the_docs(pages: dict[str, str]) -> None:
     """Hookline's own, and those of RQ's that the scripts write."""
     page = pages["docs/architecture.md"]
-    own = [value for name, value in vars(store).items() if name.endswith(("_PREFIX", "_KEY"))]
-    keys = QueueKeys("<name>")
-    of_rq = [keys.queue, keys.lane("<lane>"), keys.intermediate, keys.started, keys.scheduled]
+    own = [value for name, value in vars(keys).items() if name.endswith(("_PREFIX", "_KEY"))]
+    rq = QueueKeys("<name>")
+    of_rq = [rq.queue, rq.lane("<lane>"), rq.intermediate, rq.started, rq.scheduled]
     assert [key for key in [*own, *of_rq] if f"`{key}" not in page] == []
 
 

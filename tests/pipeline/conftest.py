@@ -22,13 +22,14 @@ import pytest
 
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
+from hookline.keys import EVENTS_KEY
 from hookline.ledger import Run, runs_of
 from hookline.providers import Delivery
 from hookline.queue import job
 from hookline.senders import Answer, Poster, delivery_random, make_delivery, post_all
 from hookline.service import LogLine, Service
 from hookline.settings import Redis as RedisSettings
-from hookline.store import EVENTS_KEY, Store, now_ms, text
+from hookline.store import Store, now_ms, text
 from hookline.workbench import RECEIVER_READY, WORKER_READY
 
 PATIENCE_SECONDS = 60.0

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hookline.keys import PURGE_KEY
 from hookline.service import Service
-from hookline.store import PURGE_KEY
 from hookline.workbench import WORKER_READY
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from hookline.errors import NotCommittedError
+from hookline.intake import RawEvent
 from hookline.queue import GROUP_BYTES, GROUP_EVENTS
-from hookline.store import RawEvent
 from hookline_receiver.commit import BEHIND_JOBS, FILL_SECONDS, GroupCommitter
 
 TIMEOUT_SECONDS = 3.0

@@ -11,9 +11,11 @@ import pytest
 
 from hookline.connections import connect_async
 from hookline.embedded import EmbeddedRedis
+from hookline.intake import CommitScript, RawEvent, new_event_id
+from hookline.keys import COUNTERS_KEY, EVENTS_KEY
 from hookline.queue import FUNCTION, GROUP_EVENTS
 from hookline.settings import Redis as RedisSettings
-from hookline.store import COUNTERS_KEY, EVENTS_KEY, CommitScript, RawEvent, Store, new_event_id, now_ms, text
+from hookline.store import Store, now_ms, text
 from hookline_receiver.commit import GroupCommitter
 
 QUEUE_KEY = "rq:queue:hookline"

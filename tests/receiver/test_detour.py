@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hookline.errors import NotCommittedError
-from hookline.store import RawEvent
+from hookline.intake import RawEvent
 from hookline_receiver.commit import COMMITS_AT_ONCE, GroupCommitter
 from hookline_receiver.detour import NOTHING, Detour, Hold
 from hookline_receiver.spool import Spool

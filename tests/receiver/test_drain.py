@@ -11,22 +11,12 @@ from redis.asyncio import Redis as AsyncRedis
 
 from hookline.connections import connect_async
 from hookline.embedded import EmbeddedRedis
+from hookline.intake import CommitScript, RawEvent, new_event_id
+from hookline.keys import COUNTERS_KEY, DEDUPE_PREFIX, EVENTS_KEY, OPEN_KEY
 from hookline.queue import GROUP_EVENTS
 from hookline.settings import Redis as RedisSettings
 from hookline.spool_folder import Spooled
-from hookline.store import (
-    COUNTERS_KEY,
-    DEDUPE_PREFIX,
-    EVENTS_KEY,
-    OPEN_KEY,
-    Change,
-    CommitScript,
-    RawEvent,
-    Store,
-    new_event_id,
-    now_ms,
-    text,
-)
+from hookline.store import Change, Store, now_ms, text
 from hookline_receiver.detour import NOTHING, Detour, Hold
 from hookline_receiver.drain import Drain
 from hookline_receiver.spool import Spool, SpoolError

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hookline.embedded import EmbeddedRedis
+from hookline.intake import RawEvent
 from hookline.providers import Delivery, provider
 from hookline.senders.answer import Response, read_response
 from hookline.settings import Receiver as ReceiverSettings
-from hookline.store import RawEvent, Store
+from hookline.store import Store
 from hookline_receiver import express
 from hookline_receiver.commit import GroupCommitter
 from hookline_receiver.ingest import Endpoint, Ingest

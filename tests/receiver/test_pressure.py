@@ -12,9 +12,10 @@ from redis.asyncio import Redis as AsyncRedis
 
 from hookline.connections import connect, connect_async
 from hookline.embedded import EmbeddedRedis
+from hookline.keys import COUNTERS_KEY, EVENTS_KEY, OPEN_COUNTER, OPEN_KEY
 from hookline.settings import Receiver as ReceiverSettings
 from hookline.settings import Redis as RedisSettings
-from hookline.store import COUNTERS_KEY, EVENTS_KEY, OPEN_COUNTER, OPEN_KEY, Store
+from hookline.store import Store
 from hookline_receiver.detour import NOTHING, Detour
 from hookline_receiver.pressure import Pressure
 

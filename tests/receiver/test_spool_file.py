@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hookline.intake import RawEvent
 from hookline.queue import GROUP_BYTES, GROUP_EVENTS
 from hookline.spool_folder import Spooled, spool_files
-from hookline.store import RawEvent
 from hookline_receiver.spool_file import MARGIN_BYTES, SpoolFile
 from hookline_receiver.spool_record import DamagedError, Record, digest_of, pack, unpack
 
@@ -200,7 +200,7 @@ def test_only_one_may_drain(make: Make) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from hookline.store import RawEvent
+from hookline.intake import RawEvent
 from hookline_receiver.spool_file import SpoolFile
 spool = SpoolFile(Path(sys.argv[1]), 64 * 2**20)
 for number in range(200):

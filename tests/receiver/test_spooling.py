@@ -17,9 +17,10 @@ from redis import Redis
 
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
+from hookline.keys import EVENTS_KEY
 from hookline.settings import Redis as RedisSettings
 from hookline.spool_folder import spool_files, spooled_in
-from hookline.store import EVENTS_KEY, text
+from hookline.store import text
 
 if TYPE_CHECKING:
     from conftest import Receiver

@@ -9,8 +9,8 @@ import pytest
 
 from hookline.cli.findings import Finding, Grade
 from hookline.cli.spool_findings import examine_spool
+from hookline.intake import RawEvent
 from hookline.settings import Spool
-from hookline.store import RawEvent
 from hookline_receiver.spool_file import SpoolFile
 
 EVENT = RawEvent("id", "misskey", "misskey", 1, "key", 1, b"[]", b"x" * 2000)

@@ -6,8 +6,9 @@ import pytest
 from fakeredis import FakeRedis
 
 from hookline.index import PAGE, Filter, find
+from hookline.keys import DEAD_KEY, EVENT_PREFIX, EVENTS_KEY
 from hookline.ledger import Attempt, Run
-from hookline.store import DEAD_KEY, EVENT_PREFIX, EVENTS_KEY, Store
+from hookline.store import Store
 
 
 @pytest.fixture

@@ -9,17 +9,10 @@ import pytest
 
 from hookline import queue
 from hookline.connections import connect_async
+from hookline.intake import BEHIND_JOBS, CommitScript, RawEvent, new_event_id
+from hookline.keys import LANES_KEY
 from hookline.settings import Redis as RedisSettings
-from hookline.store import (
-    BEHIND_JOBS,
-    LANES_KEY,
-    SORT_MOST,
-    CommitScript,
-    RawEvent,
-    Store,
-    new_event_id,
-    now_ms,
-)
+from hookline.store import SORT_MOST, Store, now_ms
 
 if TYPE_CHECKING:
     from redis import Redis

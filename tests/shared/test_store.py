@@ -8,27 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hookline.connections import connect_async
-from hookline.queue import QueueKeys, job
-from hookline.settings import Redis as RedisSettings
-from hookline.store import (
+from hookline.intake import CommitScript, RawEvent, new_event_id
+from hookline.keys import (
     DEAD_KEY,
     EVENT_PREFIX,
     EVENTS_KEY,
     GRACE_KEY,
     LEASE_PREFIX,
-    OUTAGE_MS,
     PURGE_KEY,
     STUCK_KEY,
-    STUCK_MS,
     TICK_KEY,
-    Change,
-    CommitScript,
-    RawEvent,
-    Store,
-    new_event_id,
-    now_ms,
-    text,
 )
+from hookline.queue import QueueKeys, job
+from hookline.settings import Redis as RedisSettings
+from hookline.store import OUTAGE_MS, STUCK_MS, Change, Store, now_ms, text
 
 if TYPE_CHECKING:
     from redis import Redis

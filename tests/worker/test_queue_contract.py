@@ -14,8 +14,9 @@ from rq.utils import utcformat
 
 from hookline import queue
 from hookline.connections import connect_async
+from hookline.intake import CommitScript, RawEvent, new_event_id
 from hookline.settings import Redis as RedisSettings
-from hookline.store import Change, CommitScript, RawEvent, Store, new_event_id
+from hookline.store import Change, Store
 
 NAME = "hookline"
 

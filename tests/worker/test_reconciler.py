@@ -9,20 +9,10 @@ import pytest
 
 from hookline import queue
 from hookline.connections import connect_async
+from hookline.intake import CommitScript, RawEvent, new_event_id
+from hookline.keys import JOBS_KEY, LEASE_PREFIX, OPEN_KEY, RECONCILER_KEY
 from hookline.settings import Redis as RedisSettings
-from hookline.store import (
-    JOBS_KEY,
-    LEASE_PREFIX,
-    OPEN_KEY,
-    RECONCILER_KEY,
-    Change,
-    CommitScript,
-    RawEvent,
-    Store,
-    new_event_id,
-    now_ms,
-    text,
-)
+from hookline.store import Change, Store, now_ms, text
 from hookline_worker import reconciler
 from hookline_worker.reconciler import Reconciler
 

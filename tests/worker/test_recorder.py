@@ -13,8 +13,9 @@ import pytest
 
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
+from hookline.keys import EVENT_PREFIX, LEASE_PREFIX
 from hookline.settings import Redis as RedisSettings
-from hookline.store import EVENT_PREFIX, LEASE_PREFIX, Change, Store, now_ms
+from hookline.store import Change, Store, now_ms
 from hookline_worker.recorder import Record, Recorder
 
 

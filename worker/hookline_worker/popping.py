@@ -11,8 +11,9 @@ from rq.exceptions import DequeueTimeout, NoSuchJobError
 from rq.job import Job
 
 from hookline.connections import is_unavailable
+from hookline.keys import JOBS_KEY
 from hookline.queue import FUNCTION, JOB_PREFIX
-from hookline.store import JOBS_KEY, Popped, Store
+from hookline.store import Popped, Store
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterator
 import structlog
 from pydantic_core import from_json
 
+from hookline.keys import JOBS_KEY, LANES_KEY, OPEN_KEY, RECONCILER_KEY
 from hookline.queue import JOB_PREFIX, QueueKeys
-from hookline.store import JOBS_KEY, LANES_KEY, OPEN_KEY, RECONCILER_KEY, Store, text
+from hookline.store import Store, text
 
 PERIOD_SECONDS = 2.0
 """Between two looks; what is missing in two of them, one after the other, is lost."""

@@ -26,9 +26,10 @@ from rq.worker import WorkerStatus
 
 from hookline import queue
 from hookline.connections import is_unavailable
+from hookline.keys import JOBS_KEY
 from hookline.settings import Settings
 from hookline.shares import may_take
-from hookline.store import JOBS_KEY, Store
+from hookline.store import Store
 from hookline_worker.dispatch import Dispatcher
 from hookline_worker.jobs import Call, current_call
 from hookline_worker.popping import event_ids, next_job
