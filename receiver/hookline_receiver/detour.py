@@ -62,11 +62,11 @@ class Detour:
 
     def redis_failed(self, error: Exception) -> None:
         """A commit failed: tell it, once until one succeeds."""
-        self.is_away = self.spool is not None
+        is_known = is_away(error)
+        self.is_away = self.is_away or (is_known and self.spool is not None)
         if self._is_told:
             return
         self._is_told = True
-        is_known = isinstance(error, TimeoutError) or is_unavailable(error)
         if is_known and self.spool is None:
             log.error("redis does not take commits; senders are told to try again", error=say(error))
         elif is_known:
@@ -81,6 +81,11 @@ class Detour:
         if self._is_told:
             self._is_told = False
             log.info("redis takes commits again")
+
+
+def is_away(error: Exception) -> bool:
+    """Whether a commit failed because Redis takes none now, and for no other reason."""
+    return isinstance(error, TimeoutError) or is_unavailable(error)
 
 
 def say(error: Exception) -> str:

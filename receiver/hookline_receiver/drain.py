@@ -7,14 +7,16 @@ crash in between commits it a second time, which changes nothing. One process at
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 from redis.asyncio import Redis as AsyncRedis
 
 from hookline_receiver.commit import Commit
-from hookline_receiver.detour import Detour, say
+from hookline_receiver.detour import Detour, is_away, say
 from hookline_receiver.health import try_write
 from hookline_receiver.spool import Spool, SpoolError
+from hookline_receiver.spool_record import Record
 
 LOOK_SECONDS = 1.0
 
@@ -39,6 +41,8 @@ class Drain:
         self._detour = detour
         self._timeout_seconds = timeout_seconds
         self._is_broken = False
+        self._left: set[int] = set()
+        """What Redis refuses whenever it is asked; it is tried again by the next process."""
 
     async def run(self) -> None:
         """Look once a second, until cancelled."""
@@ -82,15 +86,38 @@ class Drain:
 
     async def _step(self) -> int:
         """Bring one group; 0 when there is none, or Redis didn't take it."""
-        records = await self._spool.oldest(self._detour.hold.sources)
+        records = await self._spool.oldest(self._detour.hold.sources, self._left)
         if not records:
             return 0
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await self._commit([record.event for record in records])
+            await self._bring(records)
         except Exception as error:  # whatever Redis says, they stay where they are
             self._detour.redis_failed(error)
-            return 0
-        self._detour.redis_took()
+            return 0 if is_away(error) else await self._bring_each(records)
         await self._spool.forget(records)
         return len(records)
+
+    async def _bring_each(self, records: Sequence[Record]) -> int:
+        """Bring these one by one, and leave those behind that stand in the way of all others."""
+        for record in records:
+            try:
+                await self._bring([record])
+                await self._spool.forget([record])
+            except SpoolError:
+                raise
+            except Exception as error:  # whatever Redis says, it stays where it is
+                if is_away(error):
+                    return 0
+                self._left.add(record.seq)
+                log.error(
+                    "a spooled event cannot be committed; it stays in the spool",
+                    event_id=record.event.id,
+                    source=record.event.source,
+                    error=say(error),
+                )
+        return len(records)
+
+    async def _bring(self, records: Sequence[Record]) -> None:
+        async with asyncio.timeout(self._timeout_seconds):
+            await self._commit([record.event for record in records])
+        self._detour.redis_took()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -55,9 +55,9 @@ class Spool:
         full = NotCommittedError("the spool is full")
         return [event.id if is_kept else full for event, is_kept in zip(events, kept, strict=True)]
 
-    async def oldest(self, held: frozenset[str]) -> list[Record]:
-        """The next group, of all sources but those that are held; raises SpoolError."""
-        return await self._call(lambda: self._file.oldest(held))
+    async def oldest(self, held: Collection[str], left: Collection[int] = ()) -> list[Record]:
+        """The next group, without what is of sources that are held, or left; raises SpoolError."""
+        return await self._call(lambda: self._file.oldest(held, left))
 
     async def forget(self, records: Sequence[Record]) -> None:
         """Remove these; raises SpoolError."""
@@ -70,9 +70,8 @@ class Spool:
     async def takes(self) -> bool:
         """Whether an event would be kept now."""
         try:
-            async with asyncio.timeout(self._write_seconds):
-                return await self._call(self._file.takes)
-        except (SpoolError, TimeoutError):
+            return await self._call(self._file.takes)
+        except SpoolError:
             return False
 
     async def lock_drain(self) -> bool:
@@ -89,9 +88,8 @@ class Spool:
 
     async def close(self) -> None:
         """End the thread."""
-        with contextlib.suppress(SpoolError, TimeoutError):
-            async with asyncio.timeout(self._write_seconds):
-                await self._call(self._file.close)
+        with contextlib.suppress(SpoolError):
+            await self._call(self._file.close)
         self._thread.shutdown(wait=False)
 
     async def _append(self, events: Sequence[RawEvent]) -> list[bool]:
@@ -108,7 +106,8 @@ class Spool:
 
     async def _call(self, operation: Callable[[], _T]) -> _T:
         try:
-            return await asyncio.wrap_future(self._thread.submit(operation))
+            async with asyncio.timeout(self._write_seconds):
+                return await asyncio.wrap_future(self._thread.submit(operation))
         except Exception as error:  # OSError and sqlite3.Error, or a mistake of ours: not now, in any case
             raise SpoolError(f"{type(error).__name__}: {error}") from error
 

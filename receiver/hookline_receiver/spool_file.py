@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,14 +50,13 @@ class SpoolFile:
         self._need_disk()
         return self._do(lambda db: table.within(db, lambda: table.append(db, events, self._max_bytes)))
 
-    def oldest(self, held: frozenset[str] = frozenset()) -> list[Record]:
-        """The next group, of all sources but those that are held."""
-        return self._do(lambda db: table.oldest(db, held))
+    def oldest(self, held: Collection[str] = (), left: Collection[int] = ()) -> list[Record]:
+        """The next group, without what is of sources that are held, or left."""
+        return self._do(lambda db: table.oldest(db, held, left))
 
     def forget(self, records: Sequence[Record]) -> None:
         """Remove these."""
-        delete, seqs = "DELETE FROM record WHERE seq = ?", [(record.seq,) for record in records]
-        self._do(lambda db: table.within(db, lambda: db.executemany(delete, seqs)))
+        self._do(lambda db: table.within(db, lambda: table.forget(db, records)))
 
     def totals(self) -> Spooled:
         """How much waits."""

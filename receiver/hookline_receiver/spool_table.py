@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -146,15 +146,15 @@ def append(db: sqlite3.Connection, events: Sequence[RawEvent], max_bytes: int) -
     return kept
 
 
-def oldest(db: sqlite3.Connection, held: frozenset[str]) -> list[Record]:
-    """The next group in the order, of all sources but those that are held; raises DamagedError."""
-    if held and held.issuperset(source for (source,) in db.execute("SELECT source FROM share")):
+def oldest(db: sqlite3.Connection, held: Collection[str], left: Collection[int]) -> list[Record]:
+    """The next group in the order, without what is of sources that are held, or left; raises DamagedError."""
+    if held and set(held).issuperset(source for (source,) in db.execute("SELECT source FROM share")):
         return []
-    marks = ", ".join("?" * len(held))
-    query = f"SELECT seq, digest, event FROM record WHERE source NOT IN ({marks}) ORDER BY seq"  # noqa: S608
+    where = f"source NOT IN ({_marks(held)}) AND seq NOT IN ({_marks(left)})"
+    query = f"SELECT seq, digest, event FROM record WHERE {where} ORDER BY seq"  # noqa: S608 (marks alone)
     group: list[Record] = []
     size = 0
-    with closing(db.execute(query, tuple(held))) as rows:
+    with closing(db.execute(query, (*held, *left))) as rows:
         for seq, digest, packed in rows:
             event = unpack(digest, packed)
             size += len(event.headers) + len(event.body)
@@ -164,6 +164,16 @@ def oldest(db: sqlite3.Connection, held: frozenset[str]) -> list[Record]:
             if len(group) == GROUP_EVENTS:
                 break
     return group
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def forget(db: sqlite3.Connection, records: Sequence[Record]) -> None:
+    """Remove these, and nothing that has taken their places in a file that was begun anew."""
+    rows = [(record.seq, digest_of(pack(record.event))) for record in records]
+    db.executemany("DELETE FROM record WHERE seq = ? AND digest = ?", rows)
 
 
 def used_bytes(db: sqlite3.Connection) -> int:

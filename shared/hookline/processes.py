@@ -151,13 +151,14 @@ class _Supervisor:
     def _start(self) -> None:
         parent = os.getpid()
         ready_pipe, tell = os.pipe()
+        # Until the child has handlers of its own, and we know of it, no signal must meet ours in either.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = os.fork()
         if pid == 0:
             os._exit(self._child(parent, tell))
         os.close(tell)
         self._children[pid] = _Child(time.monotonic(), ready_pipe=ready_pipe)
-        if self._is_stopping:  # the signal came between the fork and the line above
-            os.kill(pid, signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _child(self, parent: int, tell: int) -> int:
         die_with_parent()
@@ -165,6 +166,7 @@ class _Supervisor:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(signum, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, _pass_over)  # sent to all of a service, it is for the supervisor
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         if os.getppid() != parent:  # it died before we asked to be told
             return 1
         try:

@@ -40,7 +40,8 @@ STARTED_LONGER_MS = 250
 class Popped(NamedTuple):
     """A job that is on its way from a lane to a worker."""
 
-    job_id: str
+    job_id: bytes
+    """As it is in the queue, which may be anything."""
     data: bytes | None
     """None when there is no such job any more, or none of ours."""
     lane: str
@@ -85,7 +86,7 @@ class Store:
         while True:
             answer = self._next(keys=keys, args=[queue.JOB_PREFIX, SORT_MOST, *left_alone])
             if isinstance(answer, list):
-                return Popped(answer[0].decode(), answer[1], answer[2].decode())
+                return Popped(answer[0], answer[1], answer[2].decode(errors="replace"))
             if answer == 0:
                 return None
 
@@ -198,7 +199,7 @@ class Store:
         for group in _batches(event_ids, queue.GROUP_EVENTS):
             job = queue.job(group)
             answer = self._reconcile(
-                keys=[self._keys.queue, queue.QUEUES_KEY, GRACE_KEY],
+                keys=[self._keys.queue, queue.QUEUES_KEY, GRACE_KEY, OPEN_KEY, COUNTERS_KEY],
                 args=[
                     EVENT_PREFIX,
                     LEASE_PREFIX,

@@ -281,15 +281,22 @@ async def test_a_job_that_is_none_of_ours_is_thrown_away_and_said(pipeline: Pipe
         redis.hset(f"rq:job:j{number}", mapping={"data": data, "origin": "hookline", "status": "queued"})
         redis.rpush("rq:queue:hookline", f"j{number}")
     await pipeline.post("misskey", "note")
+    redis.set("rq:job:text", "no hash")
+    redis.rpush("rq:queue:hookline", "text", b"\xff\xfe")
     worker = pipeline.start_worker()
-    pipeline.wait_for(
-        lambda: pipeline.log_text().count("a job that is none of ours is thrown away") == 7, "seven jobs"
-    )
+
+    def thrown_away() -> int:
+        return pipeline.log_text().count("a job that is none of ours is thrown away")
+
+    pipeline.wait_for(lambda: thrown_away() == 7, "seven jobs")
+    redis.set("rq:job:late", "no hash")
+    redis.rpush("rq:queue:hookline", b"\xff", "late")  # while the worker waits at the empty queue
     pipeline.wait_until_finished(1)
 
     assert not harm.exists()
     assert worker.exit_status is None
-    assert redis.llen("rq:queue:hookline:intermediate") == 0
+    pipeline.wait_for(lambda: not redis.exists("rq:queue:hookline", "rq:job:late"), "the late ones")
+    pipeline.wait_for(lambda: not redis.exists("rq:queue:hookline:intermediate"), "their end")
 
 
 async def test_a_retry_outlives_the_child_that_dies_before_it_could_look_at_it(pipeline: Pipeline) -> None:

@@ -179,3 +179,12 @@ async def test_a_group_is_one_round_trip_and_at_most_one_job(commit: CommitScrip
     assert max(groups) == GROUP_EVENTS
     assert store.waiting_jobs() - jobs_before <= len(groups)
     assert store.redis.zcard(EVENTS_KEY) == 401
+
+
+async def test_a_provider_without_a_window_holds_nothing_up(commit: CommitScript, store: Store) -> None:
+    """It knows no repeats."""
+    first, second = (event("a")._replace(dedupe_window_ms=0) for _ in range(2))
+    for each in (first, second):
+        _, ids = await commit([each])
+        assert ids == [each.id]
+        await asyncio.sleep(0.003)

@@ -13,7 +13,7 @@ from hookline.errors import NotCommittedError
 from hookline.intake import RawEvent
 from hookline_receiver.commit import COMMITS_AT_ONCE, GroupCommitter
 from hookline_receiver.detour import NOTHING, Detour, Hold
-from hookline_receiver.spool import Spool
+from hookline_receiver.spool import Spool, SpoolError
 from hookline_receiver.waiting import Outcome, Waiter, WaitingLine
 
 MIB = 1024 * 1024
@@ -147,6 +147,17 @@ async def test_a_disk_that_hangs_holds_up_nobody_for_long(tmp_path: Path) -> Non
     await spool.totals()
     assert await spool.keep([event(3)]) == ["id-3"]
     assert "id-2" not in [record.event.id for record in await spool.oldest(frozenset())]
+    await spool.close()
+
+
+async def test_a_disk_that_hangs_does_not_keep_the_drain_from_looking(tmp_path: Path) -> None:
+    """Else nobody would notice that Redis is back."""
+    spool = Spool(tmp_path / "spool", 64 * MIB, write_seconds=0.05)
+    hanging = threading.Event()
+    spool._thread.submit(hanging.wait)
+    with pytest.raises(SpoolError):
+        await spool.totals()
+    hanging.set()
     await spool.close()
 
 

@@ -192,3 +192,16 @@ async def test_a_drain_that_meets_an_error_goes_on_with_the_next_look(
     task.cancel()
     await asyncio.wait([task])
     assert stored(store) == ids
+
+
+async def test_one_that_can_never_be_committed_holds_up_no_other(benches: list[Bench], store: Store) -> None:
+    """It stays in the spool, and the circuit stays as it is."""
+    bench, _ = benches
+    wrong = event(0)._replace(dedupe_key="\ud800")  # as from a provider with a mistake
+    await bench.keep([wrong])
+    ids = await bench.keep([event(number) for number in range(1, 4)])
+    await bench.drain.look()
+    assert stored(store) == ids
+    assert (await bench.spool.totals()).events == 1
+    assert not bench.detour.is_away
+    assert await bench.drain.look() == 0

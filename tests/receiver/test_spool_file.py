@@ -415,3 +415,18 @@ def test_a_full_disk_leaves_room_to_remove_what_is_there(make: Make, small_disk:
     assert all_numbers(spool) == kept
     spool.shrink()
     assert spool.append([event(1)]) == [True]
+
+
+def test_what_took_the_place_of_another_is_not_removed_for_it(tmp_path: Path) -> None:
+    """The file was begun anew between reading and removing, and numbers its records from 1 again."""
+    draining, keeping = SpoolFile(tmp_path, 64 * MIB), SpoolFile(tmp_path, 64 * MIB)
+    draining.append([event(1)])
+    records = draining.oldest()
+    for file in tmp_path.glob("spool-*"):
+        file.unlink()
+    new = event(2)
+    keeping.append([new])
+    draining.forget(records)
+    assert [record.event for record in keeping.oldest()] == [new]
+    for each in (draining, keeping):
+        each.close()

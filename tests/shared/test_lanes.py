@@ -40,7 +40,7 @@ def wait_in(store: Store, lane: str, count: int, name: str = "") -> list[str]:
 def popped(store: Store, count: int, left_alone: Iterable[str] = ()) -> list[str]:
     """The ids of the next so many jobs."""
     found = [store.next(list(left_alone)) for _ in range(count)]
-    return [job.job_id for job in found if job]
+    return [job.job_id.decode() for job in found if job]
 
 
 async def committed(url: str, sources: Iterable[str]) -> None:
@@ -135,9 +135,9 @@ def test_what_is_no_job_is_popped_all_the_same(store: Store) -> None:
     wait_in(store, "a", 1)
     found = [store.next() for _ in range(3)]
     assert {(job.job_id, job.data) for job in found if job} == {
-        ("gone", None),
-        ("wrong-type", None),
-        ("a-0", b"{}"),
+        (b"gone", None),
+        (b"wrong-type", None),
+        (b"a-0", b"{}"),
     }
 
 

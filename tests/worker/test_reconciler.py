@@ -10,7 +10,7 @@ import pytest
 from hookline import queue
 from hookline.connections import connect_async
 from hookline.intake import CommitScript, RawEvent, new_event_id
-from hookline.keys import JOBS_KEY, LEASE_PREFIX, OPEN_KEY, RECONCILER_KEY
+from hookline.keys import EVENT_PREFIX, JOBS_KEY, LEASE_PREFIX, OPEN_KEY, RECONCILER_KEY
 from hookline.settings import Redis as RedisSettings
 from hookline.store import Change, Store, now_ms, text
 from hookline_worker import reconciler
@@ -170,3 +170,18 @@ async def test_one_worker_looks_and_another_takes_over(store: Store, redis_url: 
     store.redis.delete(RECONCILER_KEY)
     second.work()
     assert store.redis.get(RECONCILER_KEY) == b"second"
+
+
+async def test_what_is_finished_or_gone_is_struck_off(
+    store: Store, redis_url: str, look: Callable[[], None]
+) -> None:
+    """An older worker leaves it there, and a person deletes events: it would count for ever."""
+    done, gone, lost = await stored(redis_url, 3)
+    store.redis.hset(EVENT_PREFIX + done, "state", "done")
+    store.redis.delete(EVENT_PREFIX + gone, *store.redis.keys("rq:*"))
+    look()
+    assert text(store.redis.smembers(OPEN_KEY)) == [lost]
+    assert waiting_events(store) == sorted([done, gone, lost])  # the job names the others, too
+    assert (
+        store.redis.hget("hookline:counters", "open:misskey") == b"2"
+    )  # whose the gone one was nobody knows

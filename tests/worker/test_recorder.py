@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import threading
@@ -10,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis import ResponseError
 
+from hookline.acknowledged import Acknowledgement
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
 from hookline.keys import EVENT_PREFIX, LEASE_PREFIX
@@ -136,3 +139,27 @@ def test_a_mistake_in_what_is_written_fails_the_job_rather_than_being_swallowed(
     store.redis.set(EVENT_PREFIX + "e0", "not a hash")
     with pytest.raises(Exception, match="WRONGTYPE"), recorder(store) as open_recorder:
         open_recorder.put(Record(Change("e0", {}, "done", 1)))
+
+
+def test_the_lease_is_kept_while_a_record_waits_for_a_replica(server: EmbeddedRedis) -> None:
+    """The primary is there, and would give what is still being run to somebody else."""
+    settings = RedisSettings(url=server.url, ack="replica", commit_timeout_seconds=0.1)
+    store = Store(connect(settings), ack=Acknowledgement.of(settings))
+    (event_id,) = leased(store, 1)
+    over = threading.Event()
+
+    def work() -> None:
+        open_recorder = recorder(store)
+        with contextlib.suppress(ResponseError), open_recorder:
+            open_recorder.put(Record(Change(event_id, {"run:x": "{}"})))
+            over.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_for(lambda: store.redis.exists(LEASE_PREFIX + "me"))
+    store.redis.pexpire(LEASE_PREFIX + "me", 600)
+    wait_for(lambda: store.redis.pttl(LEASE_PREFIX + "me") > 5_000)
+    store.redis.rename(EVENT_PREFIX + event_id, "elsewhere")
+    store.redis.set(EVENT_PREFIX + event_id, "no hash")  # which ends the waiting
+    over.set()
+    thread.join()

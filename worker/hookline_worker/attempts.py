@@ -67,7 +67,10 @@ async def attempt(
     """
     ending = _Ending(tell)
     if not action.is_async:
-        outcome = _in_thread(lambda: ending.first(_call(action, event, context)))
+        try:
+            outcome = _in_thread(lambda: ending.first(_call(action, event, context)))
+        except RuntimeError as error:  # there are too many threads
+            return ending.first(failure(error))
     else:
         outcome = asyncio.get_running_loop().create_task(_acall(action, event, context, ending))
     if await _ends_within(timeout_seconds, outcome):

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from hookline.queue import job
+from hookline.queue import REPLAY_LANE, job
 from hookline.settings import Settings
 from hookline.store import Change, Store
 from hookline_worker.group import Group
@@ -43,10 +43,14 @@ class Dispatcher:
 
     def _send_on(self, token: str, held: dict[str, int], suspects: dict[str, Fields], now_ms: int) -> None:
         """Run alone what may have killed a process; look again at what another owner has, should it die."""
-        jobs = [job([event_id], lane=fields["source"].decode()) for event_id, fields in suspects.items()]
+        jobs = [job([event_id], lane=_lane(fields)) for event_id, fields in suspects.items()]
         if held:
             jobs.append(job(list(held), due_seconds=math.ceil((now_ms + max(held.values())) / 1000)))
         self._store.record(token, [Change(event_id, state="queued") for event_id in suspects], jobs)
+
+
+def _lane(fields: Fields) -> str:
+    return REPLAY_LANE if "replays" in fields else fields["source"].decode()
 
 
 class _Clock:

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from typing import Any
 
 import structlog
+from redis import ResponseError
 from rq import Queue
 from rq.exceptions import DequeueTimeout, NoSuchJobError
 from rq.job import Job
 
 from hookline.connections import is_unavailable
 from hookline.keys import JOBS_KEY
-from hookline.queue import FUNCTION, JOB_PREFIX
+from hookline.queue import FUNCTION, JOB_PREFIX, MIXED_LANE
 from hookline.store import Popped, Store
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,8 @@ def next_job(
     except Exception as error:  # whatever anybody may have put there
         if is_unavailable(error):
             raise
-        log.error("a job that is none of ours is thrown away", job=popped.job_id, error=str(error))
+        name = popped.job_id.decode(errors="backslashreplace")
+        log.error("a job that is none of ours is thrown away", job=name, error=str(error))
         _discard(queue, popped.job_id)
     return None
 
@@ -55,29 +57,38 @@ def _wait_for_one(queue: Queue, timeout_seconds: int) -> Popped | None:
         moved = Queue.lmove(queue.connection, queue.key, timeout_seconds)
     except DequeueTimeout:
         return None
-    job_id = moved[1].decode()
-    data, lane = _fields(queue, job_id)
-    return Popped(job_id, data, (lane or b"").decode())
+    try:
+        data, lane = _fields(queue, moved[1])
+    except ResponseError as error:
+        if is_unavailable(error):
+            raise
+        data, lane = None, None  # it is no hash
+    return Popped(moved[1], data, (lane or MIXED_LANE.encode()).decode(errors="replace"))
 
 
-def _fields(queue: Queue, job_id: str) -> tuple[bytes | None, bytes | None]:
-    fields: Any = queue.connection.hmget(JOB_PREFIX + job_id, "data", "lane")
+def _fields(queue: Queue, job_id: bytes) -> tuple[bytes | None, bytes | None]:
+    fields: Any = queue.connection.hmget(_key(job_id), "data", "lane")
     return fields[0], fields[1]
+
+
+def _key(job_id: bytes) -> Any:
+    """Any, since redis-py declares keys to be text here and there."""
+    return JOB_PREFIX.encode() + job_id
 
 
 def _read(queue: Queue, popped: Popped) -> Job:
     if popped.data is None:
         raise NoSuchJobError
-    job = Job(popped.job_id, connection=queue.connection, serializer=queue.serializer)
+    job = Job(popped.job_id.decode(), connection=queue.connection, serializer=queue.serializer)
     job.restore({b"data": popped.data, b"origin": queue.name.encode()})
     if job.func_name != FUNCTION or not event_ids(job):
         raise ValueError(f"it calls {job.func_name}{tuple(job.args)!r}")
     return job
 
 
-def _discard(queue: Queue, job_id: str) -> None:
+def _discard(queue: Queue, job_id: Any) -> None:
     with queue.connection.pipeline() as pipeline:
         pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
-        pipeline.delete(JOB_PREFIX + job_id)
+        pipeline.delete(_key(job_id))
         pipeline.srem(JOBS_KEY, job_id)
         pipeline.execute()

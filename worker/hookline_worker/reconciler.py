@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import structlog
 from pydantic_core import from_json
@@ -77,20 +78,21 @@ class Reconciler:
             yield
         self._enqueue_events(missing & self._missing)
         self._enqueue_jobs(jobs & self._missing_jobs)
+        is_second = not missing.isdisjoint(self._missing)
         self._missing, self._missing_jobs = missing, jobs
-        if not missing:  # else the same events once more
+        if not missing or is_second:  # else the same events once more
             self._cursor = int(cursor)
 
     def _jobs(self) -> set[str]:
         return (
-            set(text(self._redis.smembers(JOBS_KEY))) if self._redis.scard(JOBS_KEY) <= MOST_JOBS else set()
+            set(_text(self._redis.smembers(JOBS_KEY))) if self._redis.scard(JOBS_KEY) <= MOST_JOBS else set()
         )
 
     def _live_jobs(self) -> Iterator[list[str]]:
         """The ids of all jobs that RQ knows of, in the order in which they move on, so that none slips by."""
         yield from self._of_a_sorted_set(self._keys.scheduled)
         yield from self._of_a_list(self._keys.queue)
-        for lane in text(self._redis.zrange(LANES_KEY, 0, -1)):
+        for lane in _text(self._redis.zrange(LANES_KEY, 0, -1)):
             yield from self._of_a_list(self._keys.lane(lane))
         yield from self._of_a_list(self._keys.intermediate)
         for members in self._of_a_sorted_set(self._keys.started):
@@ -98,14 +100,14 @@ class Reconciler:
 
     def _of_a_list(self, key: str) -> Iterator[list[str]]:
         for start in itertools.count(0, AT_ONCE // 2):  # half of each again, as some move up meanwhile
-            ids = text(self._redis.lrange(key, start, start + AT_ONCE - 1))
+            ids = _text(self._redis.lrange(key, start, start + AT_ONCE - 1))
             yield ids
             if len(ids) < AT_ONCE:
                 return
 
     def _of_a_sorted_set(self, key: str) -> Iterator[list[str]]:
         for start in itertools.count(0, AT_ONCE // 2):
-            ids = text(self._redis.zrange(key, start, start + AT_ONCE - 1))
+            ids = _text(self._redis.zrange(key, start, start + AT_ONCE - 1))
             yield ids
             if len(ids) < AT_ONCE:
                 return
@@ -128,6 +130,11 @@ class Reconciler:
         enqueued = self._store.enqueue_again(sorted(lost))
         if enqueued:
             log.error("jobs that were in no list are enqueued", jobs=len(enqueued), first=enqueued[0])
+
+
+def _text(members: Any) -> list[str]:
+    """As text, whatever anybody may have put there."""
+    return [member.decode(errors="replace") for member in members]
 
 
 def _events_of(data: bytes) -> list[str]:

@@ -6,6 +6,7 @@ the heartbeat. Records are gathered for 10 ms at most.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
+from redis import RedisError
 
 from hookline.connections import is_unavailable
 from hookline.queue import MIXED_LANE, job
@@ -130,8 +132,10 @@ class Recorder:
         if culprit is not None:
             log.critical("an action blocks the event loop, so its process ends", action=culprit)
             os._exit(EXIT_BLOCKED)
-        lease_ms = int(LEASE_SECONDS * 1000)
-        self._patiently(lambda: self._store.keep(self._token, lease_ms, self._execution, self._now_ms()))
+        self._patiently(self._keep)
+
+    def _keep(self) -> None:
+        self._store.keep(self._token, int(LEASE_SECONDS * 1000), self._execution, self._now_ms())
 
     def _patiently(self, call: Callable[[], T]) -> tuple[T, int]:
         """What `call` gives, and in how many tries."""
@@ -148,3 +152,5 @@ class Recorder:
                 if tries == 1:
                     log.warning("redis is away; the ledger is written when it is back", error=str(error))
                 time.sleep(RECONNECT_SECONDS)
+                with contextlib.suppress(RedisError):  # it may only lack a replica, and the leases run out
+                    self._keep()

@@ -26,6 +26,7 @@ from rq.worker import WorkerStatus
 
 from hookline import queue
 from hookline.connections import is_unavailable
+from hookline.errors import NotAcknowledgedError
 from hookline.keys import JOBS_KEY
 from hookline.settings import Settings
 from hookline.shares import may_take
@@ -44,7 +45,7 @@ AT_ONCE = 2
 HEARTBEAT_SECONDS = 5.0
 RECONNECT_SECONDS = 1.0
 FAILED_JOB_SECONDS = 5
-"""After how long the events of a job that failed, other than by Redis being away, run again."""
+"""After how long the events of a job that failed run again, unless Redis was away."""
 SAME_SIGNAL_SECONDS = 1.0
 """Ctrl-C reaches a worker twice, from the terminal and from its supervisor."""
 SIGN_OF_LIFE_SECONDS = 15
@@ -298,7 +299,8 @@ class HooklineWorker(Worker):
             return
         error = sys.exc_info()[1]
         blame = "" if error is None or is_unavailable(error) else f"{type(error).__name__}: {error}"
-        in_seconds = FAILED_JOB_SECONDS if blame else 0  # what Redis was away for need wait no longer
+        # What Redis was away for need wait no longer; what it refuses to acknowledge would come back at once.
+        in_seconds = FAILED_JOB_SECONDS if blame or isinstance(error, NotAcknowledgedError) else 0
         self._store.release(execution.id, event_ids(job), death=blame, in_seconds=in_seconds)
         self.forget(job, execution)
 

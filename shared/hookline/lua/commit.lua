@@ -42,7 +42,8 @@ local received, repeated = {}, {}
 local index, new = {}, {}
 local jobs = tonumber(ARGV[7])
 for i = 8 + 4 * jobs, #ARGV, 9 do
-  local id, bucket, dedupe, window, source = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4]
+  local id, bucket, dedupe, source = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 4]
+  local window = math.max(1, tonumber(ARGV[i + 3])) -- without one there would be no end of periods
   local period = math.floor(now_ms / window)
   local first = first_within(window, bucket, period, dedupe, id)
   if not first and ARGV[6] == 'again' and redis.call('EXISTS', ARGV[1] .. id) == 1 then

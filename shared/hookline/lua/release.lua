@@ -9,7 +9,7 @@ local wait = tonumber(ARGV[7])
 redis.call('DEL', KEYS[1])
 for i = 8, #ARGV, 4 do
   local key = ARGV[2] .. ARGV[i]
-  local now = redis.call('HMGET', key, 'state', 'lease', 'source')
+  local now = redis.call('HMGET', key, 'state', 'lease', 'source', 'replays')
   local state, lease, source = now[1], now[2], now[3]
   -- one that nobody has may have had no job but the one that ends here, in whatever state it waits
   if state and state ~= 'done' and state ~= 'dead' and (not lease or lease == ARGV[1]) then
@@ -22,8 +22,9 @@ for i = 8, #ARGV, 4 do
       end
     end
     local id, data, description = unpack(ARGV, i + 1, i + 3)
+    local lane = now[4] and '*replay' or source
     local status = wait > 0 and 'scheduled' or 'queued'
-    write_job(ARGV[3], id, data, description, source, ARGV[4], ARGV[5], status, KEYS[3], KEYS[2])
+    write_job(ARGV[3], id, data, description, lane, ARGV[4], ARGV[5], status, KEYS[3], KEYS[2])
     if wait > 0 then
       redis.call('ZADD', KEYS[4], redis.call('TIME')[1] + wait, id)
     else

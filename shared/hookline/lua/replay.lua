@@ -28,8 +28,7 @@ for i = 11, #ARGV do
     end
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZREM', KEYS[2], id)
-    redis.call('SADD', KEYS[5], id)
-    redis.call('HINCRBY', KEYS[6], 'open:' .. now[2], 1)
+    redis.call('HINCRBY', KEYS[6], 'open:' .. now[2], redis.call('SADD', KEYS[5], id))
     replayed[#replayed + 1] = id
   end
 end
