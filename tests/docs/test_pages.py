@@ -79,3 +79,15 @@ def _anchors(text: str) -> set[str]:
     """The headings as a link names them: lower case, dashes for spaces, the punctuation gone."""
     headings = _HEADING.findall(text)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_test_that_a_page_names_is_there(pages: dict[str, str]) -> None:
+    """Who reads that something is held by a test wants to see it."""
+    sources = {path: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    missing = [
+        f"{page}: {name}"
+        for page, text in pages.items()
+        for name in re.findall(r"`(test_\w+)`", text)
+        if not any(f"def {name}(" in source for source in sources.values())
+    ]
+    assert missing == []
