@@ -13,7 +13,7 @@
 | `hookline:lanes` | sorted set: lanes of waiting jobs by when they had their last turn |
 | `hookline:jobs` | set: ids of the RQ jobs that there are |
 | `hookline:reconciler` | string: the worker that looks for what got lost |
-| `hookline:tick`, `hookline:tick:last`, `hookline:stuck` | the every-second work of the workers |
+| `hookline:tick`, `hookline:stuck` | the every-second work of the workers |
 | `hookline:grace` | lives for some seconds after Redis was away: no lease counts as over |
 | `hookline:acknowledged` | what is written so that replicas, or the disk, can be waited for |
 | `hookline:ready` | what a receiver writes to see whether Redis takes writes |

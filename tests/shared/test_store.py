@@ -21,7 +21,7 @@ from hookline.keys import (
 )
 from hookline.queue import QueueKeys, job
 from hookline.settings import Redis as RedisSettings
-from hookline.store import OUTAGE_MS, STUCK_MS, Change, Store, now_ms, text
+from hookline.store import OUTAGE_MS, STUCK_MS, TICK_MS, Change, Store, now_ms, text
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -58,7 +58,9 @@ def take(store: Store, token: str, ids: list[str]) -> tuple[int, list[dict[str, 
 
 def tick(store: Store) -> tuple[int, int, int]:
     """A tick, whenever the last one was."""
-    store.redis.delete(TICK_KEY)
+    last = store.redis.get(TICK_KEY)
+    if last:
+        store.redis.set(TICK_KEY, int(last) - TICK_MS)
     done = store.tick()
     assert done is not None
     return done
@@ -232,7 +234,7 @@ async def test_after_an_outage_nobody_counts_as_dead_at_once(store: Store, redis
     take(store, "a", [event_id])
     store.redis.delete(LEASE_PREFIX + "a")
     store.redis.zadd(KEYS.started, {f"{job_id}:a": time.time() - 1})
-    store.redis.set(TICK_KEY + ":last", now_ms() - OUTAGE_MS - 1)
+    store.redis.set(TICK_KEY, now_ms() - OUTAGE_MS - 1)
 
     in_grace = tick(store)
     _, (answer,) = take(store, "b", [event_id])
@@ -264,6 +266,14 @@ async def test_what_a_dead_owner_had_not_taken_is_enqueued_too(store: Store, red
 
     assert store.release("a", [queued, retrying, others], in_seconds=5) == [queued, retrying]
     assert store.redis.zcard(KEYS.scheduled) == 2
+
+
+def test_a_clock_that_is_set_back_stops_no_tick(store: Store) -> None:
+    """Due retries and the jobs of dead workers would wait until it is where it was."""
+    store.redis.set(TICK_KEY, now_ms() + 3_600_000)
+    assert store.tick() == (0, 0, 0)
+    assert store.tick() is None
+    assert store.redis.exists(GRACE_KEY) == 0
 
 
 def test_workers_that_died_without_signing_off_are_forgotten(store: Store) -> None:

@@ -1,24 +1,27 @@
 -- What some worker must do every second: due retries, jobs of dead workers, and purging. Atomic, one worker at a time.
 -- RQ's own scheduler and maintenance do the first two, but behind locks that outlive a kill -9 by one to
 -- fifteen minutes, and only after a job has been stuck for one.
--- KEYS  1 lock · 2 RQ queue · 3 RQ's intermediate list · 4 RQ's started jobs · 5 RQ's schedule
+-- KEYS  1 when the last tick was, in ms · 2 RQ queue · 3 RQ's intermediate list · 4 RQ's started jobs · 5 RQ's schedule
 --       6 when a stuck job was first seen · 7 index of events · 8 dead letters · 9 events by when they may be purged
 --       10 the grace after an outage · 11 RQ's set of workers · 12 RQ's set of this queue's workers
 -- ARGV  1 prefix of RQ keys · 2 prefix of event keys · 3 ms between ticks · 4 ms after which a job is stuck
 --       5 how many to do of each kind, at the most · 6 ms without a tick that mean an outage · 7 grace in ms
 -- Gives {due jobs enqueued, jobs of dead workers enqueued, events purged}, or nil when another worker was just here.
-if not redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[3]) then
-  return nil
-end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local now_ms = math.floor(now * 1000)
 local most = tonumber(ARGV[5])
 
+-- By comparing, and not by a key that expires: it would outlive its time by as much as the clock is set back.
+local last = tonumber(redis.call('GET', KEYS[1]) or 0)
+if last <= now_ms and now_ms - last < tonumber(ARGV[3]) then
+  return nil
+end
+redis.call('SET', KEYS[1], now_ms)
+
 -- While Redis was away nobody could keep anything alive, and every lease and every started job may have run
 -- out though its owner lives: it gets the time to say so.
-local last = redis.call('GETSET', KEYS[1] .. ':last', now_ms)
-if last and now_ms - tonumber(last) > tonumber(ARGV[6]) then
+if last > 0 and now_ms - last > tonumber(ARGV[6]) then
   redis.call('SET', KEYS[10], 1, 'PX', ARGV[7])
 end
 local in_grace = redis.call('EXISTS', KEYS[10]) == 1
