@@ -87,6 +87,8 @@ async def test_no_202_is_lost_when_the_primary_goes(
     async with Poster(f"{over_sentinel.url}/hooks/misskey", connections=SENDERS) as poster:
         await asyncio.gather(*(send_until(DELIVERIES // 4, poster) for _ in range(SENDERS)))
         over_sentinel.wait_until_finished(len(accepted))
+        over_sentinel.store.redis.set("after", "all of that")
+        assert over_sentinel.store.redis.wait(2, 10_000) == 2  # what we see is not yet what they have
         recorded = list(accepted)
         under_load = asyncio.gather(*(send_until(DELIVERIES, poster) for _ in range(SENDERS)))
         old = sentinels.primary()
