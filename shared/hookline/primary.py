@@ -27,9 +27,7 @@ def primary_pool(
 ) -> SentinelConnectionPool:
     """Connections to the primary of the moment. The options have redis-py's names."""
     in_url = _in_url(url)
-    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    of_sentinels = _for_sentinels(url, options, in_url, sentinel_password)
-    told = {**of_sentinels, "retry": retry}
+    told = _for_sentinels(url, options, in_url, sentinel_password, Retry)
     sentinels = _Sentinels(url.sentinels, sentinel_kwargs=told)  # type: ignore[no-untyped-call]
     return _PrimaryPool(url.service, sentinels, **{**options, **in_url})
 
@@ -39,9 +37,7 @@ def async_primary_pool(
 ) -> AsyncSentinelConnectionPool:
     """As `primary_pool`, for asyncio."""
     in_url = _in_url(url)
-    retry = AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    of_sentinels = _for_sentinels(url, options, in_url, sentinel_password)
-    told = {**of_sentinels, "retry": retry}
+    told = _for_sentinels(url, options, in_url, sentinel_password, AsyncRetry)
     sentinels = _AsyncSentinels(url.sentinels, sentinel_kwargs=told)  # type: ignore[no-untyped-call]
     return _AsyncPrimaryPool(url.service, sentinels, **{**options, **in_url})
 
@@ -148,7 +144,11 @@ def _in_url(url: SentinelUrl) -> dict[str, Any]:
 
 
 def _for_sentinels(
-    url: SentinelUrl, options: Mapping[str, Any], in_url: Mapping[str, Any], password: str | None
+    url: SentinelUrl,
+    options: Mapping[str, Any],
+    in_url: Mapping[str, Any],
+    password: str | None,
+    retry: type[Retry] | type[AsyncRetry],
 ) -> dict[str, Any]:
     """All sentinels in a row may take half of the deadline: one that stands still must not use it up."""
     longest = options["socket_timeout"] / 2 / len(url.sentinels)
@@ -158,6 +158,7 @@ def _for_sentinels(
         "client_name": options["client_name"],
         "password": password,
         "protocol": options["protocol"],
+        "retry": retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         "socket_connect_timeout": timeout,
         "socket_timeout": timeout,
     }

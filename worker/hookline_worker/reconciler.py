@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import structlog
@@ -90,27 +90,14 @@ class Reconciler:
 
     def _live_jobs(self) -> Iterator[list[str]]:
         """The ids of all jobs that RQ knows of, in the order in which they move on, so that none slips by."""
-        yield from self._of_a_sorted_set(self._keys.scheduled)
-        yield from self._of_a_list(self._keys.queue)
-        for lane in _text(self._redis.zrange(LANES_KEY, 0, -1)):
-            yield from self._of_a_list(self._keys.lane(lane))
-        yield from self._of_a_list(self._keys.intermediate)
-        for members in self._of_a_sorted_set(self._keys.started):
+        keys, lists, sets = self._keys, self._redis.lrange, self._redis.zrange
+        yield from _pages(sets, keys.scheduled)
+        yield from _pages(lists, keys.queue)
+        for lane in _text(sets(LANES_KEY, 0, -1)):
+            yield from _pages(lists, keys.lane(lane))
+        yield from _pages(lists, keys.intermediate)
+        for members in _pages(sets, keys.started):
             yield [member.rpartition(":")[0] or member for member in members]
-
-    def _of_a_list(self, key: str) -> Iterator[list[str]]:
-        for start in itertools.count(0, AT_ONCE // 2):  # half of each again, as some move up meanwhile
-            ids = _text(self._redis.lrange(key, start, start + AT_ONCE - 1))
-            yield ids
-            if len(ids) < AT_ONCE:
-                return
-
-    def _of_a_sorted_set(self, key: str) -> Iterator[list[str]]:
-        for start in itertools.count(0, AT_ONCE // 2):
-            ids = _text(self._redis.zrange(key, start, start + AT_ONCE - 1))
-            yield ids
-            if len(ids) < AT_ONCE:
-                return
 
     def _named_by(self, job_ids: list[str]) -> Iterator[str]:
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -130,6 +117,15 @@ class Reconciler:
         enqueued = self._store.enqueue_again(sorted(lost))
         if enqueued:
             log.error("jobs that were in no list are enqueued", jobs=len(enqueued), first=enqueued[0])
+
+
+def _pages(read: Callable[[str, int, int], Any], key: str) -> Iterator[list[str]]:
+    """What is at this key, half of each page again in the next, as some move up meanwhile."""
+    for start in itertools.count(0, AT_ONCE // 2):
+        members = _text(read(key, start, start + AT_ONCE - 1))
+        yield members
+        if len(members) < AT_ONCE:
+            return
 
 
 def _text(members: Any) -> list[str]:
