@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _NOT_SHOWN = re.compile(
-    r"sources(\.[^.]*(\.(secrets|hook_ids).*)?)?|redis(\.(url|(sentinel_)?password))?|plugins.*"
+    r"sources(\.[^.]*(\.(secrets|hook_ids).*)?)?|redis(\.(url|(sentinel_)?password))?|console(\.password)?|alarms(\.to.*)?|plugins.*"
 )
 """Places where a value may be a secret that was put there by mistake."""
 
