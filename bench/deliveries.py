@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hookline.intake import RawEvent, new_event_id
+from hookline.operations import now_ms
 from hookline.providers import provider
 from hookline.senders import Outgoing, delivery_random, make_delivery, parse_target, request_bytes
 from hookline.senders.wire import compact_json
-from hookline.store import now_ms
 
 ESA_SECRET = "esa-secret-of-the-bench"  # noqa: S105 (it guards nothing)
 MISSKEY_SECRET = "misskey-secret-of-the-bench"  # noqa: S105

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from redis.asyncio import Redis as AsyncRedis
 
@@ -133,10 +133,14 @@ class Ours:
 
     def finished(self) -> int:
         """How many events are done; NotMeasuredError when one is a dead letter."""
-        done, dead = self.redis.client.hmget(COUNTERS_KEY, ["done", "dead"])
+        counters: Any = self.redis.client.hgetall(COUNTERS_KEY)
+        done, dead = (
+            sum(int(n) for name, n in counters.items() if name.startswith(state))
+            for state in (b"done:", b"dead:")
+        )
         if dead:
-            raise NotMeasuredError(f"{int(dead)} events became dead letters")
-        return int(done or 0)
+            raise NotMeasuredError(f"{dead} events became dead letters")
+        return done
 
     def wait_until_finished(self, count: int, *workers: Process, look_seconds: float = 0.01) -> Self:
         """Wait until so many events are done, while these workers live."""

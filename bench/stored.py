@@ -19,9 +19,10 @@ from bench.contest import NotMeasuredError
 from bench.deliveries import esa, raw_events
 from bench.ours import QUEUE, Ours
 from hookline.intake import CommitScript, RawEvent, new_event_id
-from hookline.keys import EVENT_PREFIX, EVENTS_KEY
+from hookline.keys import EVENT_PREFIX
+from hookline.operations import now_ms, text
 from hookline.queue import GROUP_EVENTS, JOB_PREFIX, QueueKeys
-from hookline.store import Change, Store, now_ms, text
+from hookline.store import Change, Store
 
 SOURCE = "team"
 DAY_MS = 24 * 60 * 60 * 1000
@@ -43,6 +44,7 @@ class Finish:
     """What a real worker wrote into the hash of a finished event."""
 
     fields: dict[str, str]
+    type: str
 
     @classmethod
     def of_a_worker(cls, ours: Ours) -> Finish:
@@ -52,10 +54,10 @@ class Finish:
         with ours.worker() as worker:
             ours.wait_until_finished(before + GROUP_EVENTS, worker)
         store = Store(ours.redis.client, QUEUE)
-        newest = text(store.redis.zrange(EVENTS_KEY, -1, -1))[0]
+        newest = store.event_ids()[-1]
         fields = store.fields(newest)
         written = {name: value.decode() for name, value in fields.items() if _is_of_a_run(name)}
-        return cls(written)
+        return cls(written, fields["type"].decode())
 
 
 def store_finished(ours: Ours, count: int, finish: Finish) -> None:
@@ -70,7 +72,7 @@ def store_finished(ours: Ours, count: int, finish: Finish) -> None:
 
 
 def _is_of_a_run(name: str) -> bool:
-    return name == "type" or name.startswith("run:")
+    return name.startswith("run:")
 
 
 def _events(count: int) -> Iterator[RawEvent]:
@@ -98,8 +100,7 @@ async def _commit(port: int, events: list[RawEvent]) -> None:
 
 def _finish(store: Store, event_ids: list[str], finish: Finish) -> None:
     store.redis.eval(_LEASE, 1, EVENT_PREFIX, _LEASE_TOKEN, *event_ids)
-    purge_at_ms = now_ms() + DAY_MS
-    changes = [Change(event_id, finish.fields, "done", purge_at_ms) for event_id in event_ids]
+    changes = [Change(event_id, finish.fields, "done", finish.type) for event_id in event_ids]
     if lost := store.record(_LEASE_TOKEN, changes):
         raise NotMeasuredError(f"{len(lost)} of {len(event_ids)} events could not be finished")
 

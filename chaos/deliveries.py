@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hookline.events import snake_case
+from hookline.operations import now_ms
 from hookline.senders import Outgoing, delivery_random, make_delivery, sender_types
-from hookline.store import now_ms
 
 SECRETS = {"misskey": b"chaos-misskey-4hT8", "team": b"chaos-esa-Qx81"}
 PROVIDERS = {"misskey": "misskey", "team": "esa"}

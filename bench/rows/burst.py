@@ -13,8 +13,8 @@ from bench.machine import MemoryWatch
 from bench.ours import Ours
 from bench.redis_servers import RedisServer
 from bench.report import spread_text
-from hookline.keys import EVENT_PREFIX, EVENTS_KEY
-from hookline.store import text
+from hookline.keys import EVENT_PREFIX
+from hookline.store import Store
 
 NAME = "burst"
 CONNECTIONS = 256
@@ -73,7 +73,7 @@ def _empty(ours: Ours, count: int, arguments: tuple[str, ...]) -> Sample:
 
 def _lost(redis: RedisServer, accepted: int) -> Sample:
     """Every delivery was answered 202 as new; so many must be stored, and so many done."""
-    ids = text(redis.client.zrange(EVENTS_KEY, 0, -1))
+    ids = Store(redis.client).event_ids()
     with redis.client.pipeline(transaction=False) as pipeline:
         for event_id in ids:
             pipeline.hget(EVENT_PREFIX + event_id, "state")

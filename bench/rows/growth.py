@@ -24,8 +24,8 @@ from bench.redis_servers import RedisServer
 from bench.report import spread_text
 from bench.stored import DAY_MS, Finish, store_finished
 from hookline.index import Filter, find
-from hookline.keys import EVENTS_KEY
-from hookline.store import Store, now_ms
+from hookline.operations import now_ms
+from hookline.store import Store
 
 NAME = "growth"
 INGEST, DRAIN, REDIS, ALL = "receiver_cpu_us", "worker_cpu_us", "redis_cpu_us", "cpu_us"
@@ -143,9 +143,7 @@ def _page_ms(store: Store, wanted: Filter) -> float:
         page = list(itertools.islice(find(store, wanted), _PAGE_EVENTS))
         took.append((time.perf_counter() - began) * 1000)
         if len(page) < _PAGE_EVENTS:
-            raise NotMeasuredError(
-                f"a page had {len(page)} events, of {store.redis.zcard(EVENTS_KEY)} stored"
-            )
+            raise NotMeasuredError(f"a page had {len(page)} events, of {len(store.event_ids())} stored")
     return statistics.median(took)
 
 

@@ -15,9 +15,9 @@ from pydantic_core import to_json
 
 from hookline.errors import NotCommittedError, SettingsError, VerificationError
 from hookline.intake import RawEvent, new_event_id
+from hookline.operations import now_ms
 from hookline.providers import Delivery, Provider, Verifier, provider, providers
 from hookline.settings import Receiver, Settings
-from hookline.store import now_ms
 from hookline_receiver.answers import Answer, committed, not_committed, refusal
 from hookline_receiver.commit import GroupCommitter
 from hookline_receiver.pace import Pace

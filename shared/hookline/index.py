@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from hookline.keys import DEAD_KEY, EVENT_PREFIX, EVENTS_KEY
+from hookline.keys import EVENT_PREFIX
 from hookline.ledger import RUN_FIELD, Run
-from hookline.store import Store, text
+from hookline.operations import batches
+from hookline.store import Store
 
 PAGE = 500
 SUMMARY_FIELDS = ("source", "type", "state", "received_at", "repeats", "replays")
@@ -54,25 +55,11 @@ class Summary:
 
 
 def find(store: Store, wanted: Filter) -> Iterator[Summary]:
-    """The events that are meant, from the newest. Dead letters are found through an index of their own."""
-    index = DEAD_KEY if wanted.state == "dead" else EVENTS_KEY
-    # the index of dead letters is by when they died, so that the time of receipt is looked at below
-    low, high = ("-inf", "+inf") if index == DEAD_KEY else _bounds(wanted)
-    offset = 0
-    while True:
-        ids = text(store.redis.zrevrangebyscore(index, high, low, start=offset, num=PAGE))
-        if not ids:
-            return
-        offset += len(ids)
+    """The events that are meant, from the newest."""
+    for ids in batches(store.event_ids(wanted.since_ms)[::-1], PAGE):
         for summary in summaries(store, ids, wanted.action or ""):
             if wanted.matches(summary) and _within(summary, wanted):
                 yield summary
-
-
-def _bounds(wanted: Filter) -> tuple[str, str]:
-    low = "-inf" if wanted.since_ms is None else str(wanted.since_ms)
-    high = "+inf" if wanted.until_ms is None else str(wanted.until_ms)
-    return low, high
 
 
 def _within(summary: Summary, wanted: Filter) -> bool:
@@ -81,7 +68,7 @@ def _within(summary: Summary, wanted: Filter) -> bool:
     return (since is None or at >= since) and (until is None or at <= until)
 
 
-def summaries(store: Store, ids: list[str], action: str = "") -> Iterator[Summary]:
+def summaries(store: Store, ids: Sequence[str], action: str = "") -> Iterator[Summary]:
     """These events, those left out of which nothing is stored."""
     fields = [*SUMMARY_FIELDS, RUN_FIELD + action]
     with store.redis.pipeline(transaction=False) as pipeline:

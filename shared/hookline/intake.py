@@ -11,9 +11,9 @@ from redis.asyncio import Redis as AsyncRedis
 
 from hookline import queue
 from hookline.acknowledged import Acknowledgement, acknowledged_async_script
-from hookline.keys import COUNTERS_KEY, DEDUPE_PREFIX, EVENT_PREFIX, EVENTS_KEY, LANES_KEY, OPEN_KEY
+from hookline.keys import COUNTERS_KEY, DEDUPE_PREFIX, EVENT_PREFIX, LANES_KEY, OPEN_KEY, PAUSED_KEY
+from hookline.operations import text
 from hookline.scripts import script
-from hookline.store import text
 
 DEDUPE_SHARDS = 1024
 """Dedupe keys are spread over so many hashes, which Redis keeps compact up to 128 fields each."""
@@ -78,7 +78,7 @@ class CommitScript:
                 event.headers,
                 event.body,
             )
-        keys = [EVENTS_KEY, COUNTERS_KEY, self._queue_key, queue.QUEUES_KEY, OPEN_KEY, LANES_KEY]
+        keys = [self._queue_key, queue.QUEUES_KEY, OPEN_KEY, LANES_KEY, PAUSED_KEY, COUNTERS_KEY]
         waiting, *ids = await self._script(keys=keys, args=arguments)
         return int(waiting), text(ids)
 

@@ -6,12 +6,12 @@ A run is one `run:<action>` field of the event's hash, as JSON.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-RunState = Literal["running", "retrying", "done", "dead"]
-EventState = Literal["queued", "running", "retrying", "done", "dead"]
+RunState = Literal["running", "retrying", "paused", "done", "dead"]
+EventState = Literal["queued", "running", "retrying", "paused", "done", "dead"]
 FINISHED = ("done", "dead")
 """The states, of runs as of events, after which nothing more happens by itself."""
 
@@ -31,9 +31,18 @@ class Attempt:
     traceback: str | None = None
 
 
+class Ended(NamedTuple):
+    """The end of an attempt, as it is counted."""
+
+    action: str
+    outcome: RunState
+    """What the run's state is then: done, retrying or dead."""
+    milliseconds: int
+
+
 @dataclass(slots=True)
 class Run:
-    """One action on one event, with its attempts. `done` and `dead` are final."""
+    """One action on one event, with its attempts. `done` and `dead` are final; `paused` waits."""
 
     action: str
     state: RunState = "running"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,18 +13,18 @@ from hookline import queue
 from hookline.acknowledged import Acknowledgement, acknowledged_script
 from hookline.keys import (
     COUNTERS_KEY,
-    DEAD_KEY,
     EVENT_PREFIX,
-    EVENTS_KEY,
     GRACE_KEY,
     JOBS_KEY,
     LANES_KEY,
     LEASE_PREFIX,
     OPEN_KEY,
-    PURGE_KEY,
+    PAUSED_KEY,
     STUCK_KEY,
     TICK_KEY,
 )
+from hookline.ledger import Ended
+from hookline.operations import Operations, batches, text
 from hookline.scripts import script
 
 SORT_MOST = 500
@@ -54,35 +54,67 @@ class Change:
     event_id: str
     fields: dict[str, str] = field(default_factory=dict)
     state: str = ""
-    """`done` and `dead` finish the event, `retrying` and `queued` release it, empty keeps it leased."""
-    purge_at_ms: int = 0
+    """`done` and `dead` finish the event, the others release it, empty keeps it leased."""
+    type: str = ""
+    """The event's type, as soon as it is known."""
+    ended: list[Ended] = field(default_factory=list)
+    """Attempts that have ended, to be counted."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Of a dead letter: the groups that it belongs to, and what each is called."""
 
     def follow_with(self, later: Change) -> None:
         """Let this one be both, written in one step."""
         self.fields |= later.fields
         self.state = later.state or self.state
-        self.purge_at_ms = later.purge_at_ms or self.purge_at_ms
+        self.type = later.type or self.type
+        self.ended += later.ended
+        self.failures |= later.failures
+
+    def arguments(self) -> list[Any]:
+        """As `record.lua` takes it."""
+        fields = self.fields | ({"type": self.type} if self.type else {})
+        return [
+            *(self.event_id, self.state, self.type),
+            *(len(fields), *_flat(fields.items())),
+            *(len(self.failures), *_flat(self.failures.items())),
+            *(len(self.ended), *_flat(self.ended)),
+        ]
 
 
-class Store:
+class Paused(NamedTuple):
+    """In place of an event whose source is paused."""
+
+    source: str
+
+
+class Taken(NamedTuple):
+    """What came of leasing some events."""
+
+    now_ms: int
+    """Redis's time."""
+    paused_lanes: frozenset[str]
+    events: list[dict[str, bytes] | Paused | int | None]
+    """Each one's fields, or the ms for which another owner's lease holds at the least, or None when there is
+    nothing to do."""
+
+
+class Store(Operations):
     """The worker's and the command line's side of the same keys. `redis` must not decode responses."""
 
     def __init__(
         self, redis: Redis, queue_name: str = "hookline", ack: Acknowledgement | None = None
     ) -> None:
-        self.redis = redis
-        self.queue_name = queue_name
-        self._keys = queue.QueueKeys(queue_name)
+        super().__init__(redis, queue_name)
         self._take, self._record = (
             acknowledged_script(redis, script(name), ack or Acknowledgement()) for name in ("take", "record")
         )
-        self._release, self._tick, self._replay, self._next, self._reconcile = (
-            redis.register_script(script(name)) for name in ("release", "tick", "replay", "next", "reconcile")
+        self._release, self._tick, self._next, self._reconcile = (
+            redis.register_script(script(name)) for name in ("release", "tick", "next", "reconcile")
         )
 
     def next(self, left_alone: Collection[str] = ()) -> Popped | None:
         """The job whose lane has its turn, of the lanes that are not to be left alone; None without any."""
-        keys = [self._keys.queue, self._keys.intermediate, LANES_KEY, queue.QUEUES_KEY]
+        keys = [self._keys.queue, self._keys.intermediate, LANES_KEY, queue.QUEUES_KEY, PAUSED_KEY]
         while True:
             answer = self._next(keys=keys, args=[queue.JOB_PREFIX, SORT_MOST, *left_alone])
             if isinstance(answer, list):
@@ -90,16 +122,10 @@ class Store:
             if answer == 0:
                 return None
 
-    def take(
-        self, token: str, lease_ms: int, event_ids: Sequence[str], *, execution: str
-    ) -> tuple[int, list[dict[str, bytes] | int | None]]:
-        """Lease these events.
-
-        Gives Redis's time in ms, and for each event its fields, or the ms for which another owner's lease
-        holds at the least, or None when there is nothing to do.
-        """
-        now, *answers = self._take(
-            keys=[LEASE_PREFIX + token, self._keys.started, GRACE_KEY],
+    def take(self, token: str, lease_ms: int, event_ids: Sequence[str], *, execution: str) -> Taken:
+        """Lease these events, but those of a paused source."""
+        now, lanes, *answers = self._take(
+            keys=[LEASE_PREFIX + token, self._keys.started, GRACE_KEY, PAUSED_KEY],
             args=[
                 token,
                 lease_ms,
@@ -110,7 +136,7 @@ class Store:
                 *event_ids,
             ],
         )
-        return int(now), [_taken(answer) for answer in answers]
+        return Taken(int(now), frozenset(text(lanes)), [_taken(answer) for answer in answers])
 
     def keep(self, token: str, lease_ms: int, execution: str, now_ms: int) -> None:
         """Keep this owner's leases and its RQ execution alive for so long; `now_ms` is Redis's time."""
@@ -135,20 +161,10 @@ class Store:
             len(changes),
         ]
         for change in changes:
-            arguments += (change.event_id, change.state, change.purge_at_ms, len(change.fields))
-            for name, value in change.fields.items():
-                arguments += (name, value)
+            arguments += change.arguments()
         for job in jobs:
             arguments += (job.id, job.data, job.description, job.lane, job.due_seconds)
-        keys = [
-            DEAD_KEY,
-            PURGE_KEY,
-            COUNTERS_KEY,
-            self._keys.queue,
-            self._keys.scheduled,
-            queue.QUEUES_KEY,
-            OPEN_KEY,
-        ]
+        keys = [self._keys.queue, self._keys.scheduled, queue.QUEUES_KEY, OPEN_KEY]
         return text(self._record(keys=keys, args=arguments))
 
     def release(
@@ -170,8 +186,8 @@ class Store:
         keys = [LEASE_PREFIX + token, self._keys.queue, queue.QUEUES_KEY, self._keys.scheduled]
         return text(self._release(keys=keys, args=arguments))
 
-    def tick(self) -> tuple[int, int, int] | None:
-        """The every-second work: (due jobs enqueued, jobs of dead workers enqueued, events purged).
+    def tick(self) -> tuple[int, int] | None:
+        """The every-second work: (due jobs enqueued, jobs of dead workers enqueued).
 
         None when another worker did it within the last second.
         """
@@ -182,21 +198,18 @@ class Store:
             self._keys.started,
             self._keys.scheduled,
             STUCK_KEY,
-            EVENTS_KEY,
-            DEAD_KEY,
-            PURGE_KEY,
             GRACE_KEY,
             queue.WORKERS_KEY,
             self._keys.workers,
         ]
-        arguments: list[Any] = [queue.PREFIX, EVENT_PREFIX, TICK_MS, STUCK_MS, TICK_MOST, OUTAGE_MS, GRACE_MS]
+        arguments: list[Any] = [queue.PREFIX, TICK_MS, STUCK_MS, TICK_MOST, OUTAGE_MS, GRACE_MS]
         answer = self._tick(keys=keys, args=arguments)
-        return None if answer is None else (int(answer[0]), int(answer[1]), int(answer[2]))
+        return None if answer is None else (int(answer[0]), int(answer[1]))
 
     def reconcile(self, event_ids: Sequence[str]) -> list[str]:
         """Enqueue what nobody runs of these events, which no job names; gives their ids."""
         lost: list[str] = []
-        for group in _batches(event_ids, queue.GROUP_EVENTS):
+        for group in batches(event_ids, queue.GROUP_EVENTS):
             job = queue.job(group)
             answer = self._reconcile(
                 keys=[self._keys.queue, queue.QUEUES_KEY, GRACE_KEY, OPEN_KEY, COUNTERS_KEY],
@@ -230,69 +243,14 @@ class Store:
             pipeline.execute()
         return [job_id for job_id, is_there in zip(job_ids, found, strict=True) if is_there]
 
-    def replay(self, event_ids: Sequence[str], action: str = "") -> list[str]:
-        """Put finished events back to run again, all their actions or one; gives the ids that will run."""
-        replayed: list[str] = []
-        for group in _batches(event_ids, queue.GROUP_EVENTS):
-            job = queue.job(group, lane=queue.REPLAY_LANE)
-            answer = self._replay(
-                keys=[
-                    DEAD_KEY,
-                    PURGE_KEY,
-                    self._keys.queue,
-                    queue.QUEUES_KEY,
-                    OPEN_KEY,
-                    COUNTERS_KEY,
-                ],
-                args=[
-                    EVENT_PREFIX,
-                    queue.JOB_PREFIX,
-                    self.queue_name,
-                    queue.iso(),
-                    now_ms(),
-                    action,
-                    job.id,
-                    job.data,
-                    job.description,
-                    job.lane,
-                    *group,
-                ],
-            )
-            replayed += text(answer)
-        return replayed
 
-    def fields(self, event_id: str) -> dict[str, bytes]:
-        """Everything that is stored of one event; empty when there is none of this id."""
-        return named(self.redis.hgetall(EVENT_PREFIX + event_id))
-
-    def waiting_jobs(self) -> int:
-        """How many jobs wait, in the queue or in a lane."""
-        lanes = text(self.redis.zrange(LANES_KEY, 0, -1))
-        return sum(int(self.redis.llen(key)) for key in (self._keys.queue, *map(self._keys.lane, lanes)))
+def _flat(tuples: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    return itertools.chain.from_iterable(tuples)
 
 
-def now_ms() -> int:
-    """The time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-def _batches(items: Sequence[str], most: int) -> Iterator[Sequence[str]]:
-    """The items in their order, in slices of at most so many."""
-    for start in range(0, len(items), most):
-        yield items[start : start + most]
-
-
-def _taken(answer: Any) -> dict[str, bytes] | int | None:
+def _taken(answer: Any) -> dict[str, bytes] | Paused | int | None:
     if answer is None or isinstance(answer, int):
         return answer
+    if isinstance(answer, bytes):
+        return Paused(answer.decode())
     return {answer[i].decode(): answer[i + 1] for i in range(0, len(answer), 2)}
-
-
-def named(fields: Any) -> dict[str, bytes]:
-    """A hash as Redis gives it, its names as text."""
-    return {name.decode(): value for name, value in fields.items()}
-
-
-def text(answer: Any) -> list[str]:
-    """A list of byte strings as Redis gives it, as text."""
-    return [item.decode() for item in answer]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hookline.keys import EVENT_PREFIX, EVENTS_KEY
+from hookline.keys import EVENT_PREFIX
 from hookline.ledger import FINISHED, Run, runs_of
-from hookline.store import Store, named, text
+from hookline.operations import named
+from hookline.store import Store
 
 OVERLAP_MS = 1_000
 
@@ -45,7 +46,7 @@ class Watch:
     def look(self) -> list[Seen]:
         """The events that are new, or are not as they were."""
         redis = self._store.redis
-        recent = text(redis.zrangebyscore(EVENTS_KEY, self._since_ms, "+inf"))
+        recent = self._store.event_ids(self._since_ms)
         unfinished = [event_id for event_id, seen in self._events.items() if not seen.is_finished]
         new = [event_id for event_id in recent if event_id not in self._events]
         with redis.pipeline(transaction=False) as pipeline:

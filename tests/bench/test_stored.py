@@ -9,14 +9,15 @@ import pytest
 
 from bench.ours import QUEUE, Ours
 from bench.redis_servers import RedisServer
-from bench.stored import Finish, store_finished
+from bench.stored import SOURCE, Finish, store_finished
 from hookline.index import Filter, find
-from hookline.keys import DEDUPE_PREFIX, EVENTS_KEY, PURGE_KEY
+from hookline.keys import DEDUPE_PREFIX, DONE_PREFIX
+from hookline.operations import now_ms
 from hookline.redis_server import find_server
-from hookline.store import Store, now_ms
+from hookline.store import Store
 
 COUNT = 150
-FINISH = Finish({"type": "esa.post_create", "run:plugin.no_op": '{"state":"done","attempts":[]}'})
+FINISH = Finish({"run:plugin.no_op": '{"state":"done","attempts":[]}'}, "esa.post_create")
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_they_are_finished_listed_and_due_for_purging(ours: Ours) -> None:
     listed = list(find(store, Filter()))
     assert len(listed) == ours.finished() == COUNT
     assert {(each.state, each.type) for each in listed} == {("done", "esa.post_create")}
-    assert store.redis.zcard(EVENTS_KEY) == store.redis.zcard(PURGE_KEY) == COUNT
+    assert len(store.event_ids()) == store.redis.zcard(DONE_PREFIX + SOURCE) == COUNT
     assert store.waiting_jobs() == 0
     assert list(store.redis.scan_iter("rq:job:*")) == []
     assert list(store.redis.scan_iter(f"{DEDUPE_PREFIX}*"))

@@ -22,14 +22,14 @@ import pytest
 
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
-from hookline.keys import EVENTS_KEY
 from hookline.ledger import Run, runs_of
+from hookline.operations import now_ms, text
 from hookline.providers import Delivery
 from hookline.queue import job
 from hookline.senders import Answer, Poster, delivery_random, make_delivery, post_all
 from hookline.service import LogLine, Service
 from hookline.settings import Redis as RedisSettings
-from hookline.store import Store, now_ms, text
+from hookline.store import Store
 from hookline.workbench import RECEIVER_READY, WORKER_READY
 
 PATIENCE_SECONDS = 60.0
@@ -188,7 +188,7 @@ class Pipeline:
 
     def event_ids(self) -> list[str]:
         """Every stored event, in the order of receipt."""
-        return text(self.store.redis.zrange(EVENTS_KEY, 0, -1))
+        return self.store.event_ids()
 
     def state(self, event_id: str) -> str:
         """An event's state."""

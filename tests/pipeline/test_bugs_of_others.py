@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hookline.operations import now_ms
 from hookline.senders import delivery_random, make_delivery
-from hookline.store import now_ms
 from hookline.watch import Watch
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hookline.keys import PURGE_KEY
+from hookline.keys import OPEN_KEY
 from hookline.service import Service
 from hookline.workbench import WORKER_READY
 
@@ -105,7 +105,7 @@ async def test_a_group_costs_few_round_trips_and_an_event_few_commands(
             on_log=pipeline.log.append,
         )
         pipeline.services.append(worker)
-        pipeline.wait_for(lambda: pipeline.store.redis.zcard(PURGE_KEY) == len(events), "the end of it all")
+        pipeline.wait_for(lambda: pipeline.store.redis.scard(OPEN_KEY) == 0, "the end of it all")
         counted = calls(pipeline)
         assert worker.stop() == 0
 

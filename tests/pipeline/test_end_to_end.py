@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from hookline.operations import now_ms
 from hookline.senders import Poster, delivery_random, make_delivery, post_all, sender_types
-from hookline.store import now_ms
 
 if TYPE_CHECKING:
     from conftest import Pipeline

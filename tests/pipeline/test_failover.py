@@ -11,10 +11,11 @@ import pytest
 
 from chaos.sentinels import Node, SentinelSet
 from hookline.connections import connect
+from hookline.operations import now_ms
 from hookline.providers import Delivery
 from hookline.senders import Poster, delivery_random, make_delivery
 from hookline.settings import Redis as RedisSettings
-from hookline.store import Store, now_ms
+from hookline.store import Store
 
 if TYPE_CHECKING:
     from conftest import Pipeline

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hookline.operations import now_ms
 from hookline.senders import Poster, delivery_random, make_delivery
-from hookline.store import now_ms
 
 if TYPE_CHECKING:
     from conftest import Pipeline

@@ -15,8 +15,9 @@ import pytest
 
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
+from hookline.operations import text
 from hookline.settings import Redis as RedisSettings
-from hookline.store import Store, text
+from hookline.store import Store
 
 if TYPE_CHECKING:
     from conftest import Receiver

@@ -17,10 +17,9 @@ from redis import Redis
 
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
-from hookline.keys import EVENTS_KEY
 from hookline.settings import Redis as RedisSettings
 from hookline.spool_folder import spool_files, spooled_in
-from hookline.store import text
+from hookline.store import Store
 
 if TYPE_CHECKING:
     from conftest import Receiver
@@ -113,7 +112,7 @@ def accepted(answer: Answer) -> str:
 
 def stored(client: Redis) -> list[str]:
     """The ids in Redis, in the order in which they were received."""
-    return text(client.zrange(EVENTS_KEY, 0, -1))
+    return Store(client).event_ids()
 
 
 def wait_for_drain(wait_for: WaitFor, folder: Path) -> None:
@@ -198,7 +197,7 @@ async def test_a_receiver_killed_in_the_middle_of_a_drain_loses_nothing(
     kill(own_redis)
     ids = await post_many(dying, range(300))
     bring_back(own_redis)
-    wait_for(lambda: client.zcard(EVENTS_KEY) >= 64, "the first groups")
+    wait_for(lambda: len(stored(client)) >= 64, "the first groups")
     dying.end()
     start()
     wait_for_drain(wait_for, folder)

@@ -24,10 +24,11 @@ from hookline.connections import connect, connect_async, is_unavailable
 from hookline.embedded import EmbeddedRedis
 from hookline.errors import NotAcknowledgedError, SettingsError
 from hookline.intake import CommitScript, RawEvent, new_event_id
+from hookline.operations import now_ms
 from hookline.queue import job
 from hookline.redis_server import find_server
 from hookline.settings import Redis as RedisSettings
-from hookline.store import Change, Store, now_ms
+from hookline.store import Change, Store
 
 ONE_REPLICA = Acknowledgement("replica", 1, 0.2)
 WAITAOF_SINCE = (7, 2)

@@ -6,7 +6,7 @@ import pytest
 from fakeredis import FakeRedis
 
 from hookline.index import PAGE, Filter, find
-from hookline.keys import DEAD_KEY, EVENT_PREFIX, EVENTS_KEY
+from hookline.keys import DEAD_PREFIX, EVENT_PREFIX, EVENTS_PREFIX, INDEX_KEY
 from hookline.ledger import Attempt, Run
 from hookline.store import Store
 
@@ -21,9 +21,11 @@ def put(store: Store, event_id: str, at: int, *, state: str = "done", **fields: 
     """Store an event as a receiver and a worker leave it."""
     mapping = {"source": "misskey", "type": "misskey.note", "state": state, "received_at": str(at), **fields}
     store.redis.hset(EVENT_PREFIX + event_id, mapping=mapping)
-    store.redis.zadd(EVENTS_KEY, {event_id: at})
+    name = f"{mapping['source']}/{mapping['type']}"
+    store.redis.sadd(INDEX_KEY, name)
+    store.redis.zadd(EVENTS_PREFIX + name, {event_id: at})
     if state == "dead":
-        store.redis.zadd(DEAD_KEY, {event_id: at + 5_000})
+        store.redis.zadd(DEAD_PREFIX + mapping["source"], {event_id: at + 5_000})
 
 
 def ids(store: Store, wanted: Filter) -> list[str]:

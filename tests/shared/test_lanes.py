@@ -11,8 +11,9 @@ from hookline import queue
 from hookline.connections import connect_async
 from hookline.intake import BEHIND_JOBS, CommitScript, RawEvent, new_event_id
 from hookline.keys import LANES_KEY
+from hookline.operations import now_ms
 from hookline.settings import Redis as RedisSettings
-from hookline.store import SORT_MOST, Store, now_ms
+from hookline.store import SORT_MOST, Store
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -170,7 +170,10 @@ def test_an_empty_variable_counts_as_not_set(toml: Any) -> None:
         ("[recever]", "recever: no such setting; did you mean 'receiver'?"),
         ("[receiver]\nprot = 1", "receiver.prot: no such setting; did you mean 'port'?"),
         (MISSKEY + 'secret = "x"', "sources.misskey.secret: no such setting; did you mean 'secrets'?"),
-        ("[retention]\nzzz = 1", "retention.zzz: no such setting; there are dead_days, done_days, max_dead, max_done"),
+        (
+            "[retention]\nzzz = 1",
+            "retention.zzz: no such setting; there are dead_days, done_days, max_dead, max_done",
+        ),
     ],
 )
 def test_an_unknown_key_names_its_nearest_neighbour(toml: Any, text: str, told: str) -> None:

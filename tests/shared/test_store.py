@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hookline.connections import connect_async
 from hookline.intake import CommitScript, RawEvent, new_event_id
 from hookline.keys import (
-    DEAD_KEY,
+    COUNTERS_KEY,
+    DEAD_PREFIX,
+    DONE_PREFIX,
     EVENT_PREFIX,
-    EVENTS_KEY,
+    FAILURES_KEY,
     GRACE_KEY,
+    INDEX_KEY,
     LEASE_PREFIX,
-    PURGE_KEY,
     STUCK_KEY,
     TICK_KEY,
 )
+from hookline.operations import now_ms, text
 from hookline.queue import QueueKeys, job
 from hookline.settings import Redis as RedisSettings
-from hookline.store import OUTAGE_MS, STUCK_MS, TICK_MS, Change, Store, now_ms, text
+from hookline.store import OUTAGE_MS, STUCK_MS, TICK_MS, Change, Store
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -51,12 +54,13 @@ async def stored(url: str, count: int) -> list[str]:
     return ids
 
 
-def take(store: Store, token: str, ids: list[str]) -> tuple[int, list[dict[str, bytes] | int | None]]:
+def take(store: Store, token: str, ids: list[str]) -> tuple[int, list[Any]]:
     """Lease these for 10 s."""
-    return store.take(token, 10_000, ids, execution=f"job:{token}")
+    taken = store.take(token, 10_000, ids, execution=f"job:{token}")
+    return taken.now_ms, taken.events
 
 
-def tick(store: Store) -> tuple[int, int, int]:
+def tick(store: Store) -> tuple[int, int]:
     """A tick, whenever the last one was."""
     last = store.redis.get(TICK_KEY)
     if last:
@@ -99,20 +103,19 @@ async def test_a_lease_that_ran_out_passes_on_and_the_death_is_counted(store: St
 
 
 async def test_a_finished_event_is_released_indexed_and_not_taken_again(store: Store, redis_url: str) -> None:
-    """Dead letters have an index of their own, and every finished event knows when it may be purged."""
+    """Those that are done and dead letters have each an index of their own, by when they finished."""
     done, dead = await stored(redis_url, 2)
     take(store, "a", [done, dead])
 
-    store.record("a", [Change(done, {"run:x": "1"}, "done", 111), Change(dead, {"run:x": "2"}, "dead", 222)])
+    store.record("a", [Change(done, {"run:x": "1"}, "done"), Change(dead, {"run:x": "2"}, "dead")])
 
     assert take(store, "b", [done, dead, "no-such-event"])[1] == [None, None, None]
-    assert text(store.redis.zrange(DEAD_KEY, 0, -1)) == [dead]
-    assert store.redis.zrange(PURGE_KEY, 0, -1, withscores=True) == [
-        (done.encode(), 111.0),
-        (dead.encode(), 222.0),
-    ]
+    for key, event_id in ((DONE_PREFIX, done), (DEAD_PREFIX, dead)):
+        finished_at = int(store.fields(event_id)["finished_at"])
+        found = store.redis.zrange(key + "misskey", 0, -1, withscores=True)
+        assert found == [(event_id.encode(), float(finished_at))]
     assert "lease" not in store.fields(done)
-    assert store.redis.hgetall("hookline:counters")[b"done"] == b"1"
+    assert store.redis.hgetall("hookline:counters")[b"done:misskey"] == b"1"
 
 
 async def test_a_due_retry_is_enqueued_once(store: Store, redis_url: str) -> None:
@@ -127,7 +130,7 @@ async def test_a_due_retry_is_enqueued_once(store: Store, redis_url: str) -> Non
     done = tick(store)
     second = store.tick()
 
-    assert (done, second) == ((1, 0, 0), None)
+    assert (done, second) == ((1, 0), None)
     assert text(store.redis.lrange(KEYS.queue, 0, -1)) == [retries[0].id]
     assert store.redis.hget(f"rq:job:{retries[0].id}", "status") == b"queued"
 
@@ -140,7 +143,7 @@ async def test_a_job_whose_worker_died_is_enqueued_again(store: Store, redis_url
     redis.lmove(KEYS.queue, KEYS.intermediate)
     redis.zadd(KEYS.started, {f"{job_id}:execution": time.time() - 1})
 
-    assert tick(store) == (0, 1, 0)
+    assert tick(store) == (0, 1)
     assert text(redis.lrange(KEYS.queue, 0, -1)) == ["execution"]
     assert redis.exists("rq:job:execution") == 1
     assert redis.exists(f"rq:job:{job_id}") == 0
@@ -155,7 +158,7 @@ async def test_a_job_whose_worker_lives_is_left_alone(store: Store, redis_url: s
     redis.lmove(KEYS.queue, KEYS.intermediate)
     redis.zadd(KEYS.started, {f"{job_id}:execution": time.time() + 5})
 
-    assert (tick(store), tick(store)) == ((0, 0, 0), (0, 0, 0))
+    assert (tick(store), tick(store)) == ((0, 0), (0, 0))
     assert redis.exists(STUCK_KEY) == 0
 
 
@@ -170,21 +173,39 @@ async def test_a_job_stuck_between_pop_and_start_is_enqueued_again(store: Store,
     redis.hset(STUCK_KEY, job_id, now_ms() - STUCK_MS)  # as it is some seconds later
     second = tick(store)
 
-    assert (first, second) == ((0, 0, 0), (0, 1, 0))
+    assert (first, second) == ((0, 0), (0, 1))
     assert text(redis.lrange(KEYS.queue, 0, -1)) == [job_id]
     assert redis.exists(KEYS.intermediate, STUCK_KEY) == 0
 
 
-async def test_old_finished_events_are_purged(store: Store, redis_url: str) -> None:
-    """From every index; the others stay."""
-    old, young, unfinished = await stored(redis_url, 3)
-    take(store, "a", [old, young])
-    store.record("a", [Change(old, {}, "dead", now_ms() - 1), Change(young, {}, "done", now_ms() + 60_000)])
+async def test_finished_events_are_purged(store: Store, redis_url: str) -> None:
+    """From every index; unfinished ones stay."""
+    dead, done, unfinished = await stored(redis_url, 3)
+    take(store, "a", [dead, done, unfinished])
+    failed = Change(dead, {"failures": "f1 f2"}, "dead", failures={"f1": "{}", "f2": "{}"})
+    store.record("a", [failed, Change(done, {}, "done", "misskey.note")])
 
-    assert tick(store) == (0, 0, 1)
-    assert store.redis.exists(EVENT_PREFIX + old) == 0
-    assert text(store.redis.zrange(EVENTS_KEY, 0, -1)) == [young, unfinished]
-    assert store.redis.exists(DEAD_KEY) == 0
+    assert store.purge([dead, done, unfinished, "no-such-event"]) == [dead, done]
+    assert store.event_ids() == [unfinished]
+    assert set(store.redis.scan_iter("hookline:[defi]*")) == {
+        f"hookline:event:{unfinished}".encode(),
+        b"hookline:events:misskey/",
+        b"hookline:index",
+        *store.redis.scan_iter("hookline:dedupe:*"),
+    }
+    assert store.redis.smembers(INDEX_KEY) == {b"misskey/"}
+    assert store.redis.hget(COUNTERS_KEY, "purged:misskey") == b"2"
+
+
+async def test_an_id_of_which_nothing_is_stored_is_forgotten(store: Store, redis_url: str) -> None:
+    """Somebody deleted the event by hand: it would be looked at again and again."""
+    (gone,) = await stored(redis_url, 1)
+    take(store, "a", [gone])
+    store.record("a", [Change(gone, {}, "done")])
+    store.redis.delete(EVENT_PREFIX + gone)
+
+    assert store.purge([gone], source="misskey") == []
+    assert store.redis.exists(DONE_PREFIX + "misskey") == 0
 
 
 async def test_a_dead_owners_events_are_enqueued_each_alone(store: Store, redis_url: str) -> None:
@@ -193,7 +214,7 @@ async def test_a_dead_owners_events_are_enqueued_each_alone(store: Store, redis_
     store.redis.delete(KEYS.queue)
     take(store, "a", [mine, done])
     take(store, "b", [others])
-    store.record("a", [Change(done, {}, "done", 1)])
+    store.record("a", [Change(done, {}, "done")])
 
     released = store.release("a", [mine, done, others], death="signal 6")
 
@@ -210,7 +231,13 @@ async def test_a_replay_moves_the_old_runs_aside(store: Store, redis_url: str) -
     store.redis.delete(KEYS.queue)
     take(store, "a", [done, dead])
     runs = {"run:p.x": '{"state":"done","attempts":[]}', "run:p.y": '{"state":"dead","attempts":[]}'}
-    store.record("a", [Change(done, runs, "done", 1), Change(dead, runs, "dead", 1)])
+    store.record(
+        "a",
+        [
+            Change(done, runs, "done"),
+            Change(dead, runs | {"failures": "f"}, "dead", failures={"f": "{}"}),
+        ],
+    )
 
     assert store.replay([done, unfinished]) == [done]
     assert store.replay([dead], "p.y") == [dead]
@@ -221,7 +248,8 @@ async def test_a_replay_moves_the_old_runs_aside(store: Store, redis_url: str) -
     fields = store.fields(dead)
     assert {name for name in fields if ":" in name} == {"run:p.x", "past:1:p.y"}
     assert fields["only"] == b"p.y"
-    assert store.redis.exists(DEAD_KEY, PURGE_KEY) == 0
+    assert list(store.redis.scan_iter("hookline:[df][oae][nai][edl]*:*")) == []
+    assert store.redis.exists(FAILURES_KEY) == 0
     assert store.waiting_jobs() == 2
 
 
@@ -242,7 +270,7 @@ async def test_after_an_outage_nobody_counts_as_dead_at_once(store: Store, redis
     afterwards = tick(store)
     _, (fields,) = take(store, "b", [event_id])
 
-    assert (in_grace, afterwards) == ((0, 0, 0), (0, 1, 0))
+    assert (in_grace, afterwards) == ((0, 0), (0, 1))
     assert isinstance(answer, int)
     assert 0 < answer <= 5_000
     assert isinstance(fields, dict)
@@ -271,7 +299,7 @@ async def test_what_a_dead_owner_had_not_taken_is_enqueued_too(store: Store, red
 def test_a_clock_that_is_set_back_stops_no_tick(store: Store) -> None:
     """Due retries and the jobs of dead workers would wait until it is where it was."""
     store.redis.set(TICK_KEY, now_ms() + 3_600_000)
-    assert store.tick() == (0, 0, 0)
+    assert store.tick() == (0, 0)
     assert store.tick() is None
     assert store.redis.exists(GRACE_KEY) == 0
 

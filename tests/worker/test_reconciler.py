@@ -11,9 +11,11 @@ from hookline import queue
 from hookline.connections import connect_async
 from hookline.intake import CommitScript, RawEvent, new_event_id
 from hookline.keys import EVENT_PREFIX, JOBS_KEY, LEASE_PREFIX, OPEN_KEY, RECONCILER_KEY
+from hookline.operations import now_ms, text
 from hookline.settings import Redis as RedisSettings
-from hookline.store import Change, Store, now_ms, text
+from hookline.store import Change, Store
 from hookline_worker import reconciler
+from hookline_worker.chores import Chores
 from hookline_worker.reconciler import Reconciler
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def look(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Look twice, as is done within some seconds."""
     monkeypatch.setattr(reconciler, "PERIOD_SECONDS", 0.0)
     monkeypatch.setattr(reconciler, "REST", 0)
-    each = Reconciler(store, "hookline", "me")
+    each = Reconciler(store, "hookline")
 
     def look() -> None:
         for _ in range(4):
@@ -137,7 +139,7 @@ async def test_what_is_missing_only_once_is_not_enqueued(
 ) -> None:
     """A job is in no list for a moment when it moves from one to the next."""
     await stored(redis_url, 1)
-    each = Reconciler(store, "hookline", "me")
+    each = Reconciler(store, "hookline")
     job_id = store.redis.lpop(KEYS.queue)
     each.work()
     each.work()
@@ -152,7 +154,7 @@ async def test_finished_events_are_not_looked_at(store: Store, redis_url: str) -
     events = await stored(redis_url, 3)
     store.take("a", 10_000, events, execution="job:a")
     assert store.redis.scard(OPEN_KEY) == 3
-    store.record("a", [Change(events[0], {}, "done", 1), Change(events[1], {}, "dead", 1)])
+    store.record("a", [Change(events[0], {}, "done"), Change(events[1], {}, "dead")])
     assert text(store.redis.smembers(OPEN_KEY)) == [events[2]]
     assert store.redis.hget("hookline:counters", "open:misskey") == b"1"
     store.replay([events[0]])
@@ -160,10 +162,10 @@ async def test_finished_events_are_not_looked_at(store: Store, redis_url: str) -
     assert store.redis.hget("hookline:counters", "open:misskey") == b"2"
 
 
-async def test_one_worker_looks_and_another_takes_over(store: Store, redis_url: str) -> None:
+def test_one_worker_does_the_chores_and_another_takes_over(store: Store) -> None:
     """When the first has been silent for longer than its lease."""
-    await stored(redis_url, 1)
-    first, second = Reconciler(store, "hookline", "first"), Reconciler(store, "hookline", "second")
+    reconciler = Reconciler(store, "hookline")
+    first, second = (Chores(store.redis, name, reconciler) for name in ("first", "second"))
     first.work()
     second.work()
     assert store.redis.get(RECONCILER_KEY) == b"first"

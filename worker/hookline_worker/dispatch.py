@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
-from hookline.queue import REPLAY_LANE, job
+from hookline.lanes import REPLAY_LANE, paused_actions, source_lane
+from hookline.queue import Job, job
 from hookline.settings import Settings
-from hookline.store import Change, Store
-from hookline_worker.group import Group
+from hookline.store import Change, Paused, Store
+from hookline_worker.group import Group, Owner
 from hookline_worker.plugins import Plugins
 from hookline_worker.recorder import LEASE_SECONDS
 
@@ -25,32 +27,47 @@ class Dispatcher:
     def process(self, event_ids: Sequence[str], *, token: str, execution: str) -> None:
         """Run what is not finished of these events, as the owner `token` of their leases."""
         lease_ms = int(LEASE_SECONDS * 1000)
-        now_ms, answers = self._store.take(token, lease_ms, event_ids, execution=execution)
+        now_ms, paused_lanes, answers = self._store.take(token, lease_ms, event_ids, execution=execution)
         taken_at = time.monotonic()
         found = dict(zip(event_ids, answers, strict=True))
         held = {event_id: answer for event_id, answer in found.items() if isinstance(answer, int)}
+        paused = {event_id: answer.source for event_id, answer in found.items() if isinstance(answer, Paused)}
         taken = {event_id: answer for event_id, answer in found.items() if isinstance(answer, dict)}
         suspects = {event_id: fields for event_id, fields in taken.items() if "deaths" in fields}
         if len(taken) > 1:
             taken = {event_id: fields for event_id, fields in taken.items() if event_id not in suspects}
         else:
             suspects = {}
-        if held or suspects:
-            self._send_on(token, held, suspects, now_ms)
+        if held or suspects or paused:
+            jobs = [*_look_again(held, now_ms), *_back_to_their_lanes(paused)]
+            self._send_on(token, suspects, jobs)
         if taken:
             clock = _Clock(now_ms, taken_at)
-            Group(self._store, self._plugins, self._settings, token, execution, clock.now_ms).run(taken)
+            owner = Owner(token, execution, clock.now_ms)
+            Group(self._store, self._plugins, self._settings, owner, paused_actions(paused_lanes)).run(taken)
 
-    def _send_on(self, token: str, held: dict[str, int], suspects: dict[str, Fields], now_ms: int) -> None:
-        """Run alone what may have killed a process; look again at what another owner has, should it die."""
-        jobs = [job([event_id], lane=_lane(fields)) for event_id, fields in suspects.items()]
-        if held:
-            jobs.append(job(list(held), due_seconds=math.ceil((now_ms + max(held.values())) / 1000)))
+    def _send_on(self, token: str, suspects: dict[str, Fields], jobs: list[Job]) -> None:
+        """Run alone what may have killed a process, and enqueue these other jobs."""
+        jobs += [job([event_id], lane=_lane(fields)) for event_id, fields in suspects.items()]
         self._store.record(token, [Change(event_id, state="queued") for event_id in suspects], jobs)
 
 
+def _look_again(held: dict[str, int], now_ms: int) -> list[Job]:
+    """What another owner has is looked at when its leases may be over, should it die."""
+    return [job(list(held), due_seconds=math.ceil((now_ms + max(held.values())) / 1000))] if held else []
+
+
+def _back_to_their_lanes(paused: dict[str, str]) -> Iterator[Job]:
+    """Events of paused sources, which came with others, wait where they are left alone."""
+    by_source = defaultdict(list)
+    for event_id, source in paused.items():
+        by_source[source].append(event_id)
+    for source, event_ids in by_source.items():
+        yield job(event_ids, lane=source_lane(source))
+
+
 def _lane(fields: Fields) -> str:
-    return REPLAY_LANE if "replays" in fields else fields["source"].decode()
+    return REPLAY_LANE if "replays" in fields else source_lane(fields["source"].decode())
 
 
 class _Clock:

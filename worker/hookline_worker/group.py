@@ -8,13 +8,15 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
 from hookline.actions import Action
 from hookline.errors import ParseError
-from hookline.ledger import RUN_FIELD, Attempt, Run
+from hookline.failures import failure_group
+from hookline.lanes import action_lane
+from hookline.ledger import RUN_FIELD, Attempt, Ended, Run
 from hookline.settings import Settings
 from hookline.store import Change, Store
 from hookline_worker.attempts import SUCCESS, Outcome, attempt, failure
@@ -33,6 +35,16 @@ Pending = tuple[Action | None, Run]
 """A run to be done, and its action, if any plugin still has it."""
 
 
+class Owner(NamedTuple):
+    """Who has the leases of a group's events."""
+
+    token: str
+    execution: str
+    """RQ's name of it."""
+    now_ms: Callable[[], int]
+    """Redis's time."""
+
+
 class Group:
     """One call of `process`."""
 
@@ -41,15 +53,19 @@ class Group:
         store: Store,
         plugins: Plugins,
         settings: Settings,
-        token: str,
-        execution: str,
-        now_ms: Callable[[], int],
+        owner: Owner,
+        paused_actions: frozenset[str] = frozenset(),
     ) -> None:
-        self._plugins, self._settings, self._now_ms = plugins, settings, now_ms
+        self._plugins, self._settings, self._paused = plugins, settings, paused_actions
+        self._now_ms = owner.now_ms
         self._policy = Policy(settings)
         self._deadlines: dict[tuple[str, str], float] = {}
         self._recorder = Recorder(
-            store, token=token, execution=execution, now_ms=now_ms, blocked_by=self._blocked_by
+            store,
+            token=owner.token,
+            execution=owner.execution,
+            now_ms=owner.now_ms,
+            blocked_by=self._blocked_by,
         )
 
     def run(self, taken: dict[str, dict[str, bytes]]) -> None:
@@ -80,7 +96,8 @@ class Group:
             log.warning("event cannot be parsed; it is a dead letter", event_id=event_id, error=str(error))
             self._settle_unread(event_id, str(error))
             return []
-        runs = [*self._unfinished(work), *self._new(work)]
+        due = [*self._unfinished(work), *self._new(work)]
+        runs = [(action, run) for action, run in due if not self._waits(work, run)]
         work.open = len(runs)
         if not runs:
             self._put(work)
@@ -97,8 +114,18 @@ class Group:
             reason = interrupted(work, run)
             if reason is not None:
                 self._conclude(work, action, run, Outcome(error=reason))
-            if not run.is_final and (run.state == "running" or self._is_due(run)):
+            if not run.is_final and (run.state in ("running", "paused") or self._is_due(run)):
                 yield action, run
+
+    def _waits(self, work: Work, run: Run) -> bool:
+        """Whether this run is to wait until its action is resumed."""
+        if run.action not in self._paused:
+            return False
+        if run.state != "paused":
+            run.state, run.due_at_ms = "paused", None
+            work.changed.add(run.action)
+            work.is_newly_paused = True
+        return True
 
     def _new(self, work: Work) -> Iterator[Pending]:
         """The runs that the event now gets for the first time."""
@@ -158,7 +185,9 @@ class Group:
             return
         if work.deaths:
             work.changed.add(run.action)
-            self._recorder.write([Record(Change(work.id, work.news() | {"deaths": "1", "death": ""}))])
+            change = work.news()
+            change.fields |= {"deaths": "1", "death": ""}
+            self._recorder.write([Record(change)])
         await self._timed(work, action, run)
 
     async def _timed(self, work: Work, action: Action, run: Run) -> None:
@@ -194,38 +223,41 @@ class Group:
     def _end(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> None:
         """Record the end of an attempt as it comes, in whatever thread: the event loop may be held up."""
         run.attempts[-1].milliseconds = self._now_ms() - run.attempts[-1].started_at_ms
-        self._policy.conclude(work.id, action, run, outcome, self._now_ms())
+        ended = self._concluded(work, action, run, outcome)
         if work.deaths:  # it is alone here, and its record is waited for
             work.changed.add(run.action)
+            work.ended.append(ended)
         else:
-            self._recorder.put(Record(Change(work.id, {RUN_FIELD + run.action: run.to_json()})))
+            fields = {RUN_FIELD + run.action: run.to_json()}
+            self._recorder.put(Record(Change(work.id, fields, ended=[ended])))
 
     def _conclude(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> None:
-        self._policy.conclude(work.id, action, run, outcome, self._now_ms())
+        work.ended.append(self._concluded(work, action, run, outcome))
         work.changed.add(run.action)
+
+    def _concluded(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> Ended:
+        self._policy.conclude(work.id, action, run, outcome, self._now_ms())
+        return Ended(run.action, run.state, run.attempts[-1].milliseconds or 0)
 
     def _put(self, work: Work) -> None:
         """Record what is new of this event; with its last open run, settle it."""
-        change = Change(work.id, work.news())
-        due_seconds = None
+        change = work.news()
+        again: tuple[tuple[str, int], ...] = ()
         if work.open == 0:
-            change.state = work.state()
-            if change.state == "retrying":
-                due_seconds = math.ceil(work.due_at_ms() / 1000)
-            else:
-                change.purge_at_ms = self._now_ms() + self._policy.kept_ms(change.state)
-        elif not change.fields:
+            again = _settle(work, change)
+        elif not (change.fields or change.type):
             return
-        record = Record(change, due_seconds, work.lane)
+        record = Record(change, again)
         if work.deaths:  # should the next run kill the process, this one must not be blamed
             self._recorder.write([record])
         else:
             self._recorder.put(record)
 
     def _settle_unread(self, event_id: str, error: str) -> None:
-        fields = {"error": error.encode("utf-8", "backslashreplace").decode()}
-        purge_at_ms = self._now_ms() + self._policy.kept_ms("dead")
-        self._recorder.put(Record(Change(event_id, fields, "dead", purge_at_ms)))
+        error = error.encode("utf-8", "backslashreplace").decode()
+        group, label = failure_group("", error)
+        fields = {"error": error, "failures": group}
+        self._recorder.put(Record(Change(event_id, fields, "dead", failures={group: label})))
 
     def _is_due(self, run: Run) -> bool:
         return (run.due_at_ms or 0) <= self._now_ms()
@@ -244,3 +276,17 @@ class Group:
         """An action that should have been timed out long ago, had the event loop not stood still."""
         now = time.monotonic()
         return next((name for (_, name), at in list(self._deadlines.items()) if at < now), None)
+
+
+def _settle(work: Work, change: Change) -> tuple[tuple[str, int], ...]:
+    """Say in the change how the event has ended for now; and where and when it is to be looked at again."""
+    again: list[tuple[str, int]] = []
+    change.state = work.state()
+    if change.state == "retrying":
+        again.append((work.lane, math.ceil(work.due_at_ms() / 1000)))
+    if change.state == "paused" or work.is_newly_paused:
+        again += [(action_lane(action), 0) for action in work.paused()]
+    if change.state == "dead":
+        change.failures = work.failures()
+        change.fields["failures"] = " ".join(change.failures)
+    return tuple(again)

@@ -1,4 +1,4 @@
-"""What follows from an outcome: done, tried again and when, or a dead letter; and how long it is kept."""
+"""What follows from an outcome: done, tried again and when, or a dead letter."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from hookline.ledger import Run
 from hookline.settings import Settings
 from hookline_worker.attempts import Outcome
 
-DAY_MS = 24 * 3600 * 1000
-
 log = structlog.get_logger(__name__)
 
 
@@ -20,7 +18,7 @@ class Policy:
     """The settings, as they bear on runs; an action's own declaration goes before them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._worker, self._retention = settings.worker, settings.retention
+        self._worker = settings.worker
 
     def attempts(self, action: Action | None) -> int:
         """How often a run is tried; None is an action that no plugin has any more."""
@@ -54,8 +52,3 @@ class Policy:
         """Exponential with full jitter: drawn from 0 to the cap, so that retries don't come in waves."""
         cap = min(self._worker.backoff_cap_seconds, self._worker.backoff_base_seconds * 2.0 ** (number - 1))
         return random.uniform(0, cap)  # noqa: S311 (spreading load, not keeping secrets)
-
-    def kept_ms(self, state: str) -> int:
-        """For how long an event that finished in this state is kept."""
-        days = self._retention.dead_days if state == "dead" else self._retention.done_days
-        return round(days * DAY_MS)

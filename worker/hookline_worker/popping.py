@@ -12,8 +12,9 @@ from rq.exceptions import DequeueTimeout, NoSuchJobError
 from rq.job import Job
 
 from hookline.connections import is_unavailable
-from hookline.keys import JOBS_KEY
-from hookline.queue import FUNCTION, JOB_PREFIX, MIXED_LANE
+from hookline.keys import JOBS_KEY, PAUSED_KEY
+from hookline.lanes import MIXED_LANE
+from hookline.queue import FUNCTION, JOB_PREFIX
 from hookline.store import Popped, Store
 
 log = structlog.get_logger(__name__)
@@ -57,18 +58,28 @@ def _wait_for_one(queue: Queue, timeout_seconds: int) -> Popped | None:
         moved = Queue.lmove(queue.connection, queue.key, timeout_seconds)
     except DequeueTimeout:
         return None
-    try:
-        data, lane = _fields(queue, moved[1])
-    except ResponseError as error:
-        if is_unavailable(error):
-            raise
-        data, lane = None, None  # it is no hash
-    return Popped(moved[1], data, (lane or MIXED_LANE.encode()).decode(errors="replace"))
+    with queue.connection.pipeline(transaction=False) as pipeline:
+        pipeline.hmget(_key(moved[1]), "data", "lane")
+        pipeline.hkeys(PAUSED_KEY)
+        fields, paused = pipeline.execute(raise_on_error=False)
+    if isinstance(fields, ResponseError) and not is_unavailable(fields):
+        fields = (None, None)  # it is no hash
+    for answer in (fields, paused):
+        if isinstance(answer, Exception):
+            raise answer
+    data, lane = fields[0], fields[1] or MIXED_LANE.encode()
+    if lane in paused:
+        _put_back(queue, moved[1])
+        return None
+    return Popped(moved[1], data, lane.decode(errors="replace"))
 
 
-def _fields(queue: Queue, job_id: bytes) -> tuple[bytes | None, bytes | None]:
-    fields: Any = queue.connection.hmget(_key(job_id), "data", "lane")
-    return fields[0], fields[1]
+def _put_back(queue: Queue, job_id: Any) -> None:
+    """From where it is sorted into its lane, which is left alone."""
+    with queue.connection.pipeline() as pipeline:
+        pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
+        pipeline.lpush(queue.key, job_id)
+        pipeline.execute()
 
 
 def _key(job_id: bytes) -> Any:

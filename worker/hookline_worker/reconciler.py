@@ -1,7 +1,7 @@
 """Finds what got lost: unfinished events that no job names, and jobs that are in no list of RQ's.
 
-Nothing in Hookline loses any, but a person may delete a queue, and another program a key. One worker looks, a
-little every second. What it reads grows with what waits, not with what is stored.
+Nothing in Hookline loses any, but a person may delete a queue, and another program a key. What it reads
+grows with what waits, not with what is stored.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 import structlog
 from pydantic_core import from_json
 
-from hookline.keys import JOBS_KEY, LANES_KEY, OPEN_KEY, RECONCILER_KEY
+from hookline.keys import JOBS_KEY, LANES_KEY, OPEN_KEY
+from hookline.operations import text
 from hookline.queue import JOB_PREFIX, QueueKeys
-from hookline.store import Store, text
+from hookline.store import Store
 
 PERIOD_SECONDS = 2.0
 """Between two looks; what is missing in two of them, one after the other, is lost."""
 REST = 20
 """A look that took long is followed by a rest so many times as long: it costs a worker 5 % at the most."""
 TURN_SECONDS = 0.05
-LEASE_MS = 10_000
 AT_ONCE = 500
 WINDOW_EVENTS = 20_000
 """Unfinished events that are looked for at a time, or somewhat more."""
@@ -34,10 +34,10 @@ log = structlog.get_logger(__name__)
 
 
 class Reconciler:
-    """`work` is called every second by every worker, and does nothing in all but one."""
+    """A chore: `work` goes on with a look."""
 
-    def __init__(self, store: Store, queue_name: str, owner: str) -> None:
-        self._store, self._redis, self._owner = store, store.redis, owner
+    def __init__(self, store: Store, queue_name: str) -> None:
+        self._store, self._redis = store, store.redis
         self._keys = QueueKeys(queue_name)
         self._look: Iterator[None] = iter(())
         self._next_look_at = 0.0
@@ -49,7 +49,7 @@ class Reconciler:
     def work(self) -> None:
         """Go on with the look that is under way, or begin one when it is time; for 50 ms or so."""
         began_at = time.monotonic()
-        if began_at < self._next_look_at or not self._is_mine():
+        if began_at < self._next_look_at:
             return
         for _ in self._look:
             if time.monotonic() - began_at > TURN_SECONDS:
@@ -59,13 +59,6 @@ class Reconciler:
             self._spent_seconds = 0.0
             self._look = self._looking()
         self._spent_seconds += time.monotonic() - began_at
-
-    def _is_mine(self) -> bool:
-        """Whether this worker is the one; another takes over when it has been silent for long."""
-        key, owner = RECONCILER_KEY, self._owner
-        return bool(self._redis.set(key, owner, nx=True, px=LEASE_MS)) or (
-            self._redis.get(key) == owner.encode() and bool(self._redis.pexpire(key, LEASE_MS))
-        )
 
     def _looking(self) -> Iterator[None]:
         cursor, found = self._redis.sscan(OPEN_KEY, self._cursor, count=WINDOW_EVENTS)

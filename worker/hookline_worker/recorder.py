@@ -20,7 +20,7 @@ import structlog
 from redis import RedisError
 
 from hookline.connections import is_unavailable
-from hookline.queue import MIXED_LANE, job
+from hookline.queue import job
 from hookline.store import Change, Store
 
 LEASE_SECONDS = 10.0
@@ -39,12 +39,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A change, and when the event is to be processed again, if it is."""
+    """A change, and where and when the event is to be processed again, if it is."""
 
     change: Change
-    due_seconds: int | None = None
-    lane: str = MIXED_LANE
-    """In which it then waits."""
+    again: tuple[tuple[str, int], ...] = ()
+    """In which lanes, and from which Unix time on; 0 is at once."""
 
 
 class Recorder:
@@ -91,8 +90,8 @@ class Recorder:
             known = changes.setdefault(record.change.event_id, record.change)
             if known is not record.change:
                 known.follow_with(record.change)
-            if record.due_seconds is not None:
-                again[record.lane, record.due_seconds].append(record.change.event_id)
+            for place in record.again:
+                again[place].append(record.change.event_id)
         jobs = [job(ids, lane=lane, due_seconds=due) for (lane, due), ids in again.items()]
         lost, tries = self._patiently(lambda: self._store.record(self._token, list(changes.values()), jobs))
         self.lost.update(lost)

@@ -21,8 +21,10 @@ from hookline.settings import Settings
 from hookline.shares import may_take
 from hookline.store import Store
 from hookline_worker.bookkeeping import BookkeepingWorker
+from hookline_worker.chores import Chores
 from hookline_worker.dispatch import Dispatcher
 from hookline_worker.popping import next_job
+from hookline_worker.purger import Purger
 from hookline_worker.reconciler import Reconciler
 
 POLL_SECONDS = 1
@@ -45,7 +47,9 @@ class HooklineWorker(BookkeepingWorker):
 
     def __init__(self, redis: Redis, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
         super().__init__(redis, store, dispatcher, settings)
-        self._reconciler = Reconciler(store, settings.worker.queue, self.name)
+        self._chores = Chores(
+            redis, self.name, Reconciler(store, settings.worker.queue), Purger(store, settings)
+        )
         self._next_tick = 0.0
         self._last_began_at = 0.0
         self._stop_requested_at = 0.0
@@ -126,7 +130,7 @@ class HooklineWorker(BookkeepingWorker):
         done = self._store.tick()
         if done is not None and done[1]:
             log.warning("jobs of workers that died are enqueued again", jobs=done[1])
-        self._reconciler.work()
+        self._chores.work()
         return True
 
     def _under_way(self) -> int:

@@ -10,9 +10,11 @@ from pydantic_core import from_json
 
 from hookline.errors import ParseError, SettingsError
 from hookline.events import AnyEvent
-from hookline.ledger import RUN_FIELD, EventState, Run, runs_of
+from hookline.failures import failure_group
+from hookline.lanes import REPLAY_LANE, source_lane
+from hookline.ledger import FINISHED, RUN_FIELD, Ended, EventState, Run, runs_of
 from hookline.providers import Delivery, provider
-from hookline.queue import REPLAY_LANE
+from hookline.store import Change
 
 UNSEEN_DEATHS = 3
 """After so many deaths that nobody saw, what was under way counts as having failed."""
@@ -37,10 +39,14 @@ class Work:
     """How often a process died while it had this event."""
     death: str
     """Why, the last time, if anybody saw it."""
-    untold: dict[str, str] = field(default_factory=dict)
-    """Fields of the event that go with the next record."""
+    untold_type: str = ""
+    """The event's type, until it goes with the next record."""
     changed: set[str] = field(default_factory=set)
     """Actions whose runs are not in the ledger as they are here."""
+    ended: list[Ended] = field(default_factory=list)
+    """Attempts of them that are not counted yet."""
+    is_newly_paused: bool = False
+    """Whether a run of it waits from now on, its action being paused."""
     underway: int = 0
     """Runs that are executing right now."""
     open: int = 0
@@ -51,7 +57,7 @@ class Work:
     @property
     def lane(self) -> str:
         """Where it waits for its next attempt: a mass of replays should not hold up what is new."""
-        return REPLAY_LANE if self.is_replay else self.source
+        return REPLAY_LANE if self.is_replay else source_lane(self.source)
 
     def begin(self) -> None:
         """A run of this event starts to execute."""
@@ -64,22 +70,34 @@ class Work:
         if self.underway == 0:
             self.quiet.set()
 
-    def news(self) -> dict[str, str]:
-        """The fields to be written for the ledger to be as it is here; they count as written from now on."""
-        fields = self.untold | {RUN_FIELD + name: self.runs[name].to_json() for name in self.changed}
-        self.untold = {}
+    def news(self) -> Change:
+        """What is to be written for the ledger to be as it is here; it counts as written from now on."""
+        fields = {RUN_FIELD + name: self.runs[name].to_json() for name in self.changed}
+        change = Change(self.id, fields, type=self.untold_type, ended=self.ended)
+        self.untold_type, self.ended = "", []
         self.changed.clear()
-        return fields
+        return change
 
     def state(self) -> EventState:
         """What the event's state is, going by its runs."""
-        if any(not run.is_final for run in self.runs.values()):
+        states = {run.state for run in self.runs.values()}
+        if not states <= {*FINISHED, "paused"}:
             return "retrying"
-        return "dead" if any(run.state == "dead" for run in self.runs.values()) else "done"
+        return "paused" if "paused" in states else "dead" if "dead" in states else "done"
 
     def due_at_ms(self) -> int:
-        """When the first of the waiting runs is due."""
-        return min((run.due_at_ms or 0) for run in self.runs.values() if not run.is_final)
+        """When the first of the runs that are to be tried again is due."""
+        waiting = (run for run in self.runs.values() if not run.is_final and run.state != "paused")
+        return min(run.due_at_ms or 0 for run in waiting)
+
+    def paused(self) -> list[str]:
+        """The actions whose runs wait until they are resumed."""
+        return [run.action for run in self.runs.values() if run.state == "paused"]
+
+    def failures(self) -> dict[str, str]:
+        """The groups of failures that the event is in, being a dead letter, and what each is called."""
+        dead = [run for run in self.runs.values() if run.state == "dead"]
+        return dict(failure_group(run.action, run.error or "") for run in dead)
 
 
 def read(event_id: str, fields: dict[str, bytes]) -> Work:
@@ -113,7 +131,7 @@ def _read(event_id: str, fields: dict[str, bytes]) -> Work:
         is_replay=int(fields.get("replays", 0)) > 0,
         deaths=deaths,
         death=death,
-        untold={} if "type" in fields else {"type": event.type},
+        untold_type="" if "type" in fields else event.type,
     )
 
 

@@ -23,8 +23,8 @@ from hookline.cli.events import STATE_STYLES
 from hookline.cli.tail import print_log, run_words
 from hookline.environment import CONFIG_VARIABLE
 from hookline.errors import HooklineError
+from hookline.operations import now_ms
 from hookline.senders import Answer, Outgoing, Poster, delivery_random, make_delivery, sender_types
-from hookline.store import now_ms
 from hookline.watch import Seen, Watch
 from hookline.workbench import Workbench
 

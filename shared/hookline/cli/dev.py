@@ -17,9 +17,9 @@ from hookline.cli.tail import event_line, print_log
 from hookline.connections import is_unavailable
 from hookline.environment import CONFIG_VARIABLE
 from hookline.errors import SettingsError
+from hookline.operations import now_ms
 from hookline.service import ServiceError
 from hookline.settings import Settings, load_settings
-from hookline.store import now_ms
 from hookline.watch import Watch
 from hookline.workbench import Workbench
 

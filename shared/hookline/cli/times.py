@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hookline.errors import HooklineError
-from hookline.store import now_ms
+from hookline.operations import now_ms
 
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _HELP = "as 15m, 2h, 3d ago, or as 2026-05-01T12:00"

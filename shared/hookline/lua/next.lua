@@ -1,11 +1,14 @@
 -- Pops the next job, so that every lane has its turn: all jobs of one source are a lane, and replays are one.
 -- Jobs are enqueued in one RQ queue and sorted into their lanes here. A lane is a list beside that queue, which
 -- RQ shows as a queue of its own; the job goes to the intermediate list of the one queue, as with RQ's own pop.
--- KEYS  1 RQ queue · 2 its intermediate list · 3 lanes by their last turn · 4 RQ's set of queues
+-- KEYS  1 RQ queue · 2 its intermediate list · 3 lanes by their last turn · 4 RQ's set of queues · 5 paused lanes
 -- ARGV  1 prefix of RQ job keys · 2 how many jobs to sort at the most · then the lanes to leave alone
 -- Gives {job id, data, lane}, or how many jobs are still to be sorted when none was found.
 local most = tonumber(ARGV[2])
 local left_alone = {}
+for _, lane in ipairs(redis.call('HKEYS', KEYS[5])) do
+  left_alone[lane] = true
+end
 for i = 3, #ARGV do
   left_alone[ARGV[i]] = true
 end

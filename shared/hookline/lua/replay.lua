@@ -1,6 +1,5 @@
 -- Puts finished events back to run again on purpose: their old runs move aside, one job names them. Atomic.
--- KEYS  1 dead letters · 2 events by when they may be purged · 3 RQ queue · 4 RQ's set of queues
---       5 unfinished events · 6 counters
+-- KEYS  1 RQ queue · 2 RQ's set of queues · 3 unfinished events
 -- ARGV  1 prefix of event keys · 2 prefix of RQ job keys · 3 queue name · 4 time (ISO 8601) · 5 time in ms
 --       6 action, or '' for every action · 7 job id · 8 job data · 9 job description
 --       10 lane · then the ids
@@ -9,8 +8,8 @@ local replayed = {}
 for i = 11, #ARGV do
   local id = ARGV[i]
   local key = ARGV[1] .. id
-  local now = redis.call('HMGET', key, 'state', 'source')
-  local state = now[1]
+  local now = redis.call('HMGET', key, 'state', 'source', 'failures')
+  local state, source = now[1], now[2]
   if state == 'done' or state == 'dead' then
     local number = redis.call('HINCRBY', key, 'replays', 1)
     local fields = redis.call('HGETALL', key)
@@ -21,19 +20,20 @@ for i = 11, #ARGV do
         redis.call('HDEL', key, fields[f])
       end
     end
-    redis.call('HDEL', key, 'finished_at', 'error', 'only')
+    redis.call('HDEL', key, 'finished_at', 'error', 'only', 'failures')
     redis.call('HSET', key, 'state', 'queued', 'replayed_at', ARGV[5])
     if ARGV[6] ~= '' then
       redis.call('HSET', key, 'only', ARGV[6])
     end
-    redis.call('ZREM', KEYS[1], id)
-    redis.call('ZREM', KEYS[2], id)
-    redis.call('HINCRBY', KEYS[6], 'open:' .. now[2], redis.call('SADD', KEYS[5], id))
+    remove_from_finished(id, state, source, now[3])
+    total('open:' .. source, redis.call('SADD', KEYS[3], id))
+    total('replayed:' .. source, 1)
     replayed[#replayed + 1] = id
   end
 end
 if #replayed > 0 then
-  write_job(ARGV[2], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[3], ARGV[4], 'queued', KEYS[4], KEYS[3])
-  redis.call('RPUSH', KEYS[3], ARGV[7])
+  write_job(ARGV[2], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[3], ARGV[4], 'queued', KEYS[2], KEYS[1])
+  redis.call('RPUSH', KEYS[1], ARGV[7])
 end
+write_tally(0)
 return replayed

@@ -1,30 +1,30 @@
--- What some worker must do every second: due retries, jobs of dead workers, and purging. Atomic, one worker at a time.
+-- What some worker must do every second: due retries, and jobs of dead workers. Atomic, one worker at a time.
 -- RQ's own scheduler and maintenance do the first two, but behind locks that outlive a kill -9 by one to
 -- fifteen minutes, and only after a job has been stuck for one.
 -- KEYS  1 when the last tick was, in ms · 2 RQ queue · 3 RQ's intermediate list · 4 RQ's started jobs · 5 RQ's schedule
---       6 when a stuck job was first seen · 7 index of events · 8 dead letters · 9 events by when they may be purged
---       10 the grace after an outage · 11 RQ's set of workers · 12 RQ's set of this queue's workers
--- ARGV  1 prefix of RQ keys · 2 prefix of event keys · 3 ms between ticks · 4 ms after which a job is stuck
---       5 how many to do of each kind, at the most · 6 ms without a tick that mean an outage · 7 grace in ms
--- Gives {due jobs enqueued, jobs of dead workers enqueued, events purged}, or nil when another worker was just here.
+--       6 when a stuck job was first seen · 7 the grace after an outage · 8 RQ's set of workers
+--       9 RQ's set of this queue's workers
+-- ARGV  1 prefix of RQ keys · 2 ms between ticks · 3 ms after which a job is stuck
+--       4 how many to do of each kind, at the most · 5 ms without a tick that mean an outage · 6 grace in ms
+-- Gives {due jobs enqueued, jobs of dead workers enqueued}, or nil when another worker was just here.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local now_ms = math.floor(now * 1000)
-local most = tonumber(ARGV[5])
+local most = tonumber(ARGV[4])
 
 -- By comparing, and not by a key that expires: it would outlive its time by as much as the clock is set back.
 local last = tonumber(redis.call('GET', KEYS[1]) or 0)
-if last <= now_ms and now_ms - last < tonumber(ARGV[3]) then
+if last <= now_ms and now_ms - last < tonumber(ARGV[2]) then
   return nil
 end
 redis.call('SET', KEYS[1], now_ms)
 
 -- While Redis was away nobody could keep anything alive, and every lease and every started job may have run
 -- out though its owner lives: it gets the time to say so.
-if last > 0 and now_ms - last > tonumber(ARGV[6]) then
-  redis.call('SET', KEYS[10], 1, 'PX', ARGV[7])
+if last > 0 and now_ms - last > tonumber(ARGV[5]) then
+  redis.call('SET', KEYS[7], 1, 'PX', ARGV[6])
 end
-local in_grace = redis.call('EXISTS', KEYS[10]) == 1
+local in_grace = redis.call('EXISTS', KEYS[7]) == 1
 
 local function enqueue(job, is_again)
   local key = ARGV[1] .. 'job:' .. job
@@ -76,7 +76,7 @@ for _, job in ipairs(redis.call('LRANGE', KEYS[3], 0, most)) do
     local first_seen = redis.call('HGET', KEYS[6], job)
     if not first_seen then
       redis.call('HSET', KEYS[6], job, now_ms)
-    elseif now_ms - tonumber(first_seen) >= tonumber(ARGV[4]) then
+    elseif now_ms - tonumber(first_seen) >= tonumber(ARGV[3]) then
       redis.call('LREM', KEYS[3], 1, job)
       recovered = recovered + enqueue(job, true)
       waiting[job] = nil
@@ -89,18 +89,11 @@ for _, job in ipairs(redis.call('HKEYS', KEYS[6])) do
   end
 end
 
-for _, worker in ipairs(redis.call('SMEMBERS', KEYS[12])) do
+for _, worker in ipairs(redis.call('SMEMBERS', KEYS[9])) do
   if redis.call('EXISTS', worker) == 0 then -- it died without signing off
-    redis.call('SREM', KEYS[11], worker)
-    redis.call('SREM', KEYS[12], worker)
+    redis.call('SREM', KEYS[8], worker)
+    redis.call('SREM', KEYS[9], worker)
   end
 end
 
-local purged = redis.call('ZRANGEBYSCORE', KEYS[9], '-inf', now_ms, 'LIMIT', 0, most)
-for _, id in ipairs(purged) do
-  redis.call('DEL', ARGV[2] .. id)
-  redis.call('ZREM', KEYS[7], id)
-  redis.call('ZREM', KEYS[8], id)
-  redis.call('ZREM', KEYS[9], id)
-end
-return {due, recovered, #purged}
+return {due, recovered}

@@ -1,0 +1,70 @@
+"""Deletes finished events that have been kept for long enough, or of which there are too many.
+
+It looks at the ends of sorted sets, so that an event costs the same however many are stored.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+import structlog
+
+from hookline.keys import DEAD_PREFIX, DONE_PREFIX
+from hookline.operations import text
+from hookline.retention import kept
+from hookline.settings import Settings
+from hookline.store import Store
+
+TURN_SECONDS = 0.05
+AT_ONCE = 500
+
+log = structlog.get_logger(__name__)
+
+
+class Purger:
+    """A chore: `work` deletes for 50 ms or so."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store, self._settings = store, settings
+
+    def work(self) -> None:
+        """Delete what is due, or begin to."""
+        until = time.monotonic() + TURN_SECONDS
+        purged, more = self._look(until)
+        while more and time.monotonic() < until:
+            again, more = self._look(until)
+            purged += again
+        if purged:
+            log.info("finished events are purged", events=purged)
+
+    def _look(self, until: float) -> tuple[int, bool]:
+        """How many were deleted of what is due, 500 of each source and state; whether there may be more."""
+        seconds, microseconds = self._time()
+        now_ms = seconds * 1000 + microseconds // 1000
+        purged, more = 0, False
+        for source in self._store.sources():
+            due = [*self._due(source, "done", DONE_PREFIX + source, now_ms)]
+            due += self._due(source, "dead", DEAD_PREFIX + source, now_ms)
+            if due:
+                purged += len(self._store.purge(due, source=source))
+                more = more or len(due) >= AT_ONCE
+            if time.monotonic() > until:
+                break
+        return purged, more
+
+    def _due(self, source: str, state: Literal["done", "dead"], key: str, now_ms: int) -> list[str]:
+        """The oldest of those that finished in this state, as far as they are to be kept no longer."""
+        wanted = kept(self._settings, source, state)
+        with self._store.redis.pipeline(transaction=False) as pipeline:
+            pipeline.zrangebyscore(key, "-inf", now_ms - wanted.milliseconds, start=0, num=AT_ONCE)
+            pipeline.zcard(key)
+            old, stored = pipeline.execute()
+        if not old and wanted.most is not None and stored > wanted.most:
+            old = self._store.redis.zrange(key, 0, min(stored - wanted.most, AT_ONCE) - 1)
+        return text(old)
+
+    def _time(self) -> tuple[int, int]:
+        """Redis's, by which events finish."""
+        answer: Any = self._store.redis.time()
+        return int(answer[0]), int(answer[1])
