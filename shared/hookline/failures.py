@@ -17,6 +17,7 @@ def failure_group(action: str, error: str) -> tuple[str, str]:
 
     The action is empty where the event itself could not be read.
     """
-    alike = _VARYING.sub("#", error.strip().partition("\n")[0])[:LABEL_CHARACTERS]
-    group = blake2b(f"{action}\0{alike}".encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
+    line = error.strip().partition("\n")[0].encode("utf-8", "backslashreplace").decode()
+    alike = _VARYING.sub("#", line)[:LABEL_CHARACTERS]
+    group = blake2b(f"{action}\0{alike}".encode(), digest_size=8).hexdigest()
     return group, to_json({"action": action, "error": alike}).decode()
