@@ -22,7 +22,7 @@ from bench.report import show_table, show_verdicts, write_json, write_markdown
 from bench.targets import Verdict, verdicts
 from bench.versions import versions
 
-ROWS = ("ingest", "drain", "slow", "latency", "burst", "growth", "scale")
+ROWS = ("ingest", "drain", "slow", "latency", "burst", "growth", "search", "scale")
 FOLDER = Path(".bench")
 FSYNC = "everysec where a table doesn't say otherwise; append-only file on, no rewriting of it meanwhile"
 

@@ -8,9 +8,10 @@ the actions, and handing each body back to a worker: the lease is given directly
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -18,6 +19,7 @@ from redis.asyncio import Redis as AsyncRedis
 from bench.contest import NotMeasuredError
 from bench.deliveries import esa, raw_events
 from bench.ours import QUEUE, Ours
+from hookline.failures import failure_group
 from hookline.intake import CommitScript, RawEvent, new_event_id
 from hookline.keys import EVENT_PREFIX
 from hookline.operations import now_ms, text
@@ -28,6 +30,7 @@ SOURCE = "team"
 DAY_MS = 24 * 60 * 60 * 1000
 _SPREAD_MS = 6 * DAY_MS
 """Over how long they seem to have come: retention keeps them for seven days."""
+BYTES_PER_EVENT = 8_000
 _DISTINCT_BODIES = 512
 _AT_ONCE = 64 * GROUP_EVENTS
 _COMMITS_AT_ONCE = 4
@@ -60,30 +63,55 @@ class Finish:
         return cls(written, fields["type"].decode())
 
 
-def store_finished(ours: Ours, count: int, finish: Finish) -> None:
-    """Add so many finished events, their receipt spread over the last six days."""
+class Place(NamedTuple):
+    """Where a finished event is found."""
+
+    source: str
+    type: str
+    state: str
+
+
+def store_finished(
+    ours: Ours, count: int, finish: Finish, place_of: Callable[[int], Place] | None = None
+) -> None:
+    """Add so many finished events, their receipt spread over the last six days.
+
+    All are done and as the worker's were, or each has the place that its number gives it.
+    """
     client = ours.redis.client
     store = Store(client, QUEUE)
-    events = _events(count)
+    places = map(place_of or (lambda _: Place(SOURCE, finish.type, "done")), range(count))
+    events = _events(count, places)
     while batch := list(islice(events, _AT_ONCE)):
-        asyncio.run(_commit(ours.redis.port, batch))
-        _finish(store, [event.id for event in batch], finish)
+        asyncio.run(_commit(ours.redis.port, [event for event, _ in batch]))
+        _finish(store, [(event.id, place) for event, place in batch], finish)
         _forget_jobs(client)
+
+
+def fits(count: int) -> bool:
+    """Whether there is memory for so many: for Redis, and for what the kernel keeps of its file."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        available = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
+    return available * 1024 > count * BYTES_PER_EVENT
 
 
 def _is_of_a_run(name: str) -> bool:
     return name.startswith("run:")
 
 
-def _events(count: int) -> Iterator[RawEvent]:
+def _events(count: int, places: Iterator[Place]) -> Iterator[tuple[RawEvent, Place]]:
     """Distinct ones; the bodies alone come again."""
     pool = list(raw_events(SOURCE, "esa", esa, range(_DISTINCT_BODIES)))
     first_ms = now_ms() - _SPREAD_MS
-    for number in range(count):
+    for number, place in enumerate(places):
         like = pool[number % _DISTINCT_BODIES]
         at_ms = first_ms + number * _SPREAD_MS // count
         key = f"{number:0{len(like.dedupe_key)}x}"
-        yield like._replace(id=new_event_id(at_ms), received_at_ms=at_ms, dedupe_key=key)
+        new = new_event_id(at_ms)
+        yield (
+            like._replace(id=new, source=place.source, received_at_ms=at_ms, dedupe_key=key),
+            place,
+        )
 
 
 async def _commit(port: int, events: list[RawEvent]) -> None:
@@ -98,11 +126,18 @@ async def _commit(port: int, events: list[RawEvent]) -> None:
         await asyncio.gather(*(take_turns() for _ in range(_COMMITS_AT_ONCE)))
 
 
-def _finish(store: Store, event_ids: list[str], finish: Finish) -> None:
-    store.redis.eval(_LEASE, 1, EVENT_PREFIX, _LEASE_TOKEN, *event_ids)
-    changes = [Change(event_id, finish.fields, "done", finish.type) for event_id in event_ids]
-    if lost := store.record(_LEASE_TOKEN, changes):
-        raise NotMeasuredError(f"{len(lost)} of {len(event_ids)} events could not be finished")
+def _finish(store: Store, events: list[tuple[str, Place]], finish: Finish) -> None:
+    store.redis.eval(_LEASE, 1, EVENT_PREFIX, _LEASE_TOKEN, *(event_id for event_id, _ in events))
+    if lost := store.record(_LEASE_TOKEN, [_change(event_id, place, finish) for event_id, place in events]):
+        raise NotMeasuredError(f"{len(lost)} of {len(events)} events could not be finished")
+
+
+def _change(event_id: str, place: Place, finish: Finish) -> Change:
+    if place.state == "done":
+        return Change(event_id, finish.fields, "done", place.type)
+    groups = dict([failure_group("plugin.no_op", "RuntimeError: it was to fail")])
+    fields = finish.fields | {"failures": " ".join(groups)}
+    return Change(event_id, fields, place.state, place.type, failures=groups)
 
 
 def _forget_jobs(client: Redis) -> None:

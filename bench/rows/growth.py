@@ -22,8 +22,8 @@ from bench.machine import CpuClock
 from bench.ours import QUEUE, Ours, Receiver
 from bench.redis_servers import RedisServer
 from bench.report import spread_text
-from bench.stored import DAY_MS, Finish, store_finished
-from hookline.index import Filter, find
+from bench.stored import BYTES_PER_EVENT, DAY_MS, Finish, fits, store_finished
+from hookline.index import Filter, search
 from hookline.operations import now_ms
 from hookline.store import Store
 
@@ -34,8 +34,6 @@ _CPU, _TIMES = (INGEST, DRAIN, REDIS, ALL), (LIST, PAGE, OLD_PAGE)
 _CONNECTIONS = 64
 _PAGE_EVENTS = 50
 _PAGES = 5
-_BYTES_PER_EVENT = 8_000
-"""Memory that must be free for each stored event: Redis itself, and what the kernel keeps of its file."""
 _COMMAND = "from hookline.cli import main; main()"
 _NOTE = (
     "Each round sends 1 kB esa deliveries over 64 connections to one receiver, then drains them with one "
@@ -52,8 +50,8 @@ def measure(bench: Bench) -> Findings:
     findings = Findings(NAME)
     waiting.measure(bench, findings)
     levels = [1_000, 20_000] if bench.quick else [1_000, 100_000, 1_000_000]
-    while not _fits(levels[-1]):
-        reason = f"{levels.pop() * _BYTES_PER_EVENT / 2**30:.0f} GiB of memory are not free here"
+    while not fits(levels[-1]):
+        reason = f"{levels.pop() * BYTES_PER_EVENT / 2**30:.0f} GiB of memory are not free here"
         findings.missing["more events stored"] = reason
     bench.console.print(f"  [dim]storing {sum(levels):,} finished events[/]")
     with ExitStack() as stack:
@@ -140,7 +138,7 @@ def _page_ms(store: Store, wanted: Filter) -> float:
     took = []
     for _ in range(_PAGES):
         began = time.perf_counter()
-        page = list(itertools.islice(find(store, wanted), _PAGE_EVENTS))
+        page = search(store, wanted, size=_PAGE_EVENTS).events
         took.append((time.perf_counter() - began) * 1000)
         if len(page) < _PAGE_EVENTS:
             raise NotMeasuredError(f"a page had {len(page)} events, of {len(store.event_ids())} stored")
@@ -149,12 +147,6 @@ def _page_ms(store: Store, wanted: Filter) -> float:
 
 def _name(stored: int) -> str:
     return f"{stored:,} stored"
-
-
-def _fits(stored: int) -> bool:
-    with open("/proc/meminfo", encoding="ascii") as file:
-        available = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
-    return available * 1024 > stored * _BYTES_PER_EVENT
 
 
 def _cpu_table(samples: Samples, few: str, many: str) -> Table:

@@ -1,71 +1,121 @@
-"""Reading stored events: by id, or a filtered listing from the newest."""
+"""Stored events: filtered pages from the newest, and the dead letters in groups.
+
+Whatever is asked for, nothing here takes long for Redis: see `walk`.
+"""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
-from hookline.keys import EVENT_PREFIX
-from hookline.ledger import RUN_FIELD, Run
-from hookline.operations import batches
+from hookline.filters import Filter, received_ms
+from hookline.keys import EVENT_PREFIX, FAILURE_PREFIX, FAILURES_KEY
+from hookline.ledger import RUN_FIELD
+from hookline.operations import named
 from hookline.store import Store
+from hookline.walk import SUMMARY_FIELDS, Summary, summary, walk
 
-PAGE = 500
-SUMMARY_FIELDS = ("source", "type", "state", "received_at", "repeats", "replays")
+__all__ = [
+    "FailureGroup",
+    "Filter",
+    "Page",
+    "Summary",
+    "failure_groups",
+    "find",
+    "search",
+    "summaries",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which events are meant. Empty fields match everything; `type` is a pattern."""
-
-    source: str | None = None
-    type: str | None = None
-    state: str | None = None
-    since_ms: int | None = None
-    until_ms: int | None = None
-    action: str | None = None
-    """Only events that this action has run on; `state` is then the run's, not the event's."""
-
-    def matches(self, summary: Summary) -> bool:
-        """Whether an event is meant, its time aside."""
-        return (
-            (self.source is None or summary.source == self.source)
-            and (self.state is None or self.state == (summary.run_state if self.action else summary.state))
-            and (self.action is None or summary.run_state is not None)
-            and (self.type is None or fnmatchcase(summary.type, self.type))
-        )
+PAGE_EVENTS = 50
+SEARCH_SECONDS = 0.15
+FIND_EVENTS = 500
+"""That a step of `find` gives, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """An event as a line of a listing."""
+class Page:
+    """What a search found in its time."""
+
+    events: list[Summary]
+    cursor: str
+    """Where to go on: the id of the last event that was looked at. Empty at the end."""
+    looked_at: int
+    """How many events were looked at for it."""
+    began_ms: int | None
+    """When the newest of those was received; None where there was none."""
+    reached_ms: int | None
+    """When the oldest of them was: how far the search has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """The dead letters of one action and one error, in which numbers and ids are `#`."""
 
     id: str
-    source: str
-    type: str
-    """Empty until a worker has read it."""
-    state: str
-    received_at_ms: int
-    repeats: int
-    """How often the sender sent it again."""
-    replays: int
-    run_state: str | None = None
-    """The state of the run that was asked for, if there is one."""
+    action: str
+    """Empty: the events could not be read."""
+    error: str
+    count: int
+    latest_ms: int
+    """When the last of them died."""
 
 
-def find(store: Store, wanted: Filter) -> Iterator[Summary]:
-    """The events that are meant, from the newest."""
-    for ids in batches(store.event_ids(wanted.since_ms)[::-1], PAGE):
-        for summary in summaries(store, ids, wanted.action or ""):
-            if wanted.matches(summary) and _within(summary, wanted):
-                yield summary
+def search(
+    store: Store,
+    wanted: Filter,
+    *,
+    size: int = PAGE_EVENTS,
+    cursor: str = "",
+    seconds: float = SEARCH_SECONDS,
+) -> Page:
+    """A page of the events that are meant, the newest first, after the page that ended with this cursor.
+
+    It comes back after `seconds` with what it has by then, and with a cursor to go on from there: a page may
+    be short, or empty, and not the last. Raises HooklineError for what is no cursor.
+    """
+    until = time.monotonic() + seconds
+    events: list[Summary] = []
+    looked_at, began, reached, next_cursor = 0, "", "", ""
+    for step in walk(store, wanted, cursor, most=size):
+        events += step.found
+        looked_at += step.looked_at
+        began, reached = began or step.began, step.reached or reached
+        next_cursor = "" if step.is_last else reached
+        if len(events) > size:
+            next_cursor = reached = events[size - 1].id
+        if len(events) >= size or time.monotonic() >= until:
+            break
+    began_ms, reached_ms = (received_ms(each) if each else None for each in (began, reached))
+    return Page(events[:size], next_cursor, looked_at, began_ms, reached_ms)
 
 
-def _within(summary: Summary, wanted: Filter) -> bool:
-    since, until = wanted.since_ms, wanted.until_ms
-    at = summary.received_at_ms
-    return (since is None or at >= since) and (until is None or at <= until)
+def find(store: Store, wanted: Filter, *, after: str = "") -> Iterator[Summary]:
+    """All events that are meant, from the newest or after this cursor, however long it takes."""
+    for step in walk(store, wanted, after, most=FIND_EVENTS):
+        yield from step.found
+
+
+def failure_groups(store: Store, group: str | None = None) -> list[FailureGroup]:
+    """The groups in which there are dead letters, the largest first; or this one, if there are any in it."""
+    labels = (
+        named(store.redis.hgetall(FAILURES_KEY))
+        if group is None
+        else {group: store.redis.hget(FAILURES_KEY, group)}
+    )
+    groups = {name: json.loads(what) for name, what in labels.items() if what}
+    with store.redis.pipeline(transaction=False) as pipeline:
+        for group in groups:
+            pipeline.zcard(FAILURE_PREFIX + group)
+            pipeline.zrevrange(FAILURE_PREFIX + group, 0, 0, withscores=True)
+        answers = pipeline.execute()
+    found = [
+        FailureGroup(group, what["action"], what["error"], count, int(latest[0][1]))
+        for (group, what), count, latest in zip(groups.items(), answers[::2], answers[1::2], strict=True)
+        if latest
+    ]
+    return sorted(found, key=lambda group: (-group.count, -group.latest_ms))
 
 
 def summaries(store: Store, ids: Sequence[str], action: str = "") -> Iterator[Summary]:
@@ -75,15 +125,6 @@ def summaries(store: Store, ids: Sequence[str], action: str = "") -> Iterator[Su
         for event_id in ids:
             pipeline.hmget(EVENT_PREFIX + event_id, fields)
         rows = pipeline.execute()
-    for event_id, (source, kind, state, received_at, repeats, replays, run) in zip(ids, rows, strict=True):
-        if state is not None:  # it was purged between the two commands
-            yield Summary(
-                event_id,
-                source.decode(),
-                (kind or b"").decode(),
-                state.decode(),
-                int(received_at),
-                int(repeats or 0),
-                int(replays or 0),
-                Run.from_json(action, run).state if run else None,
-            )
+    for event_id, row in zip(ids, rows, strict=True):
+        if row[2] is not None:  # it was purged between the two commands
+            yield summary(event_id, row, action)

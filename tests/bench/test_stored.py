@@ -9,8 +9,9 @@ import pytest
 
 from bench.ours import QUEUE, Ours
 from bench.redis_servers import RedisServer
+from bench.rows.search import SOURCES, place_of
 from bench.stored import SOURCE, Finish, store_finished
-from hookline.index import Filter, find
+from hookline.index import Filter, failure_groups, find
 from hookline.keys import DEDUPE_PREFIX, DONE_PREFIX
 from hookline.operations import now_ms
 from hookline.redis_server import find_server
@@ -51,3 +52,13 @@ def test_their_times_of_receipt_are_spread_over_days(ours: Ours) -> None:
 def test_redis_keeps_hashes_as_the_products_configuration_says(ours: Ours) -> None:
     """What is measured is what `docker compose up` gives."""
     assert set(ours.redis.client.config_get("hash-max-*-value").values()) == {"16384"}
+
+
+def test_they_may_be_of_several_sources_types_and_states(ours: Ours) -> None:
+    """As the row about searching wants them."""
+    store_finished(ours, COUNT, FINISH, place_of)
+    store = Store(ours.redis.client, QUEUE)
+    assert {each.source for each in find(store, Filter())} == set(SOURCES)
+    assert len(list(find(store, Filter(type="esa.kind_3")))) == len(range(3, COUNT, 29))
+    assert len(list(find(store, Filter(state="dead")))) == len(range(3, COUNT, 100))
+    assert [group.count for group in failure_groups(store)] == [2]

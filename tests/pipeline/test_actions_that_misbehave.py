@@ -102,6 +102,8 @@ async def test_an_action_that_kills_its_process_is_found_and_its_siblings_are_do
     assert [pipeline.state(event_id) for event_id in notes] == ["done"] * SIBLINGS
     run = pipeline.runs(mention)["bad.kill"]
     assert (run.state, run.error, len(run.attempts)) == ("dead", error, 1 if way == "blocks" else 3)
+    last_words = [line for line in pipeline.log if "blocks the event loop" in line["event"]]
+    assert {line["event_id"] for line in last_words} == ({mention} if way == "blocks" else set())
     # a sibling not yet recorded when the process died may have run a second time, and no third
     told = Counter(pipeline.told())
     assert set(told) == {f"sibling {event_id}" for event_id in notes}

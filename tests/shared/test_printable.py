@@ -10,13 +10,13 @@ from rich.console import Console
 
 from hookline.cli.answer_table import print_answer
 from hookline.cli.events import event_table
+from hookline.cli.lines import event_line, print_log
 from hookline.cli.story import story, story_json
-from hookline.cli.tail import event_line, print_log
 from hookline.index import Summary
 from hookline.ledger import Attempt, Run
+from hookline.live import Seen
 from hookline.printable import escaped, json_line, lines, one_line
 from hookline.senders import Answer
-from hookline.watch import Seen
 
 EVIL = "a\x1b[2Jb\x1b]0;title\x07c\x9b1md\x7fe\rf\x08g[red]h[/red][link=http://x]i\u202ej"
 OBEYED = set("\x1b\x07\x9b\x7f\r\x08\u202e")
@@ -61,12 +61,12 @@ def test_an_events_story_is_text(body: bytes) -> None:
 
 
 def test_lines_of_events_and_logs_are_text() -> None:
-    """As `hookline dev` prints them as they come."""
-    seen = Seen("an id", "misskey", EVIL, "dead", 1, {EVIL: RUN}, "")
+    """As `hookline dev` and `hookline tail` print them as they come."""
+    seen = Seen("an id", "misskey", EVIL, "dead", 1, 0, 0, "", {EVIL: RUN})
     file = io.StringIO()
     console = Console(file=file, width=4000, color_system=None)
     console.print(event_line(seen))
-    console.print(event_line(Seen("an id", "misskey", "", "dead", 1, {}, EVIL)))
+    console.print(event_line(Seen("an id", "misskey", "", "dead", 1, 0, 0, EVIL, {})))
     print_log(console, {"event": EVIL, "level": "error", EVIL: EVIL, "exception": f"Traceback\n {EVIL}"})
     assert not OBEYED & set(file.getvalue())
     assert file.getvalue().count("[red]h[/red]") == 8

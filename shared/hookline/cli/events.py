@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hookline.cli.completion import complete_events, complete_sources, complete_types
 from hookline.cli.options import AsJson, Config
 from hookline.cli.story import story, story_json
 from hookline.cli.times import Since, Until, local, moment_ms
@@ -22,9 +23,17 @@ from hookline.printable import json_line, one_line
 from hookline.settings import load_settings
 from hookline.store import Store
 
-SourceOption = Annotated[str | None, typer.Option(help="Only this source.")]
-TypeOption = Annotated[str | None, typer.Option(help="Only types of this pattern: 'misskey.*'.")]
+SourceOption = Annotated[str | None, typer.Option(help="Only this source.", autocompletion=complete_sources)]
+TypeOption = Annotated[
+    str | None,
+    typer.Option(help="Only types of this pattern: 'misskey.*'.", autocompletion=complete_types),
+]
 StateOption = Annotated[EventState | None, typer.Option(help="Only events in this state.")]
+ActionOption = Annotated[
+    str | None,
+    typer.Option(help="Only events that this action has run on; the state is then its run's: 'hello.thank'."),
+]
+TextOption = Annotated[str | None, typer.Option(help="Only events with this text in their body.")]
 
 PIPED_WIDTH = 200
 """Columns where there is no terminal: nothing is cut for grep."""
@@ -34,6 +43,7 @@ STATE_STYLES = {
     "retrying": "yellow",
     "running": "cyan",
     "queued": "blue",
+    "paused": "magenta",
 }
 
 events_app = typer.Typer(name="events", help="List events, or show one.", invoke_without_command=True)
@@ -47,6 +57,13 @@ def events(
     state: StateOption = None,
     since: Since = None,
     until: Until = None,
+    action: ActionOption = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Only ids that begin with this.")] = None,
+    text: TextOption = None,
+    after: Annotated[
+        str | None,
+        typer.Option(help="Only what comes after this event in the list: the last one of the page before."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, at the most.")] = 50,
     json_: AsJson = False,
     config: Config = None,
@@ -54,8 +71,8 @@ def events(
     """List events, the newest first."""
     if context.invoked_subcommand is not None:
         return
-    wanted = Filter(source, type, state, moment_ms(since), moment_ms(until))
-    found = itertools.islice(find(open_store(config), wanted), limit)
+    wanted = Filter(source, type, state, moment_ms(since), moment_ms(until), action, id_, text)
+    found = itertools.islice(find(open_store(config), wanted, after=after or ""), limit)
     if json_:
         for summary in found:
             row = {name: value for name, value in dataclasses.asdict(summary).items() if name != "run_state"}
@@ -72,7 +89,11 @@ def events(
 
 
 @events_app.command()
-def show(event_id: str, json_: AsJson = False, config: Config = None) -> None:
+def show(
+    event_id: Annotated[str, typer.Argument(autocompletion=complete_events)],
+    json_: AsJson = False,
+    config: Config = None,
+) -> None:
     """Tell one event's whole story: how it came, what ran, every attempt."""
     fields = open_store(config).fields(event_id)
     if not fields:

@@ -15,9 +15,16 @@ from rich.text import Text
 from hookline.cli.times import local
 from hookline.ledger import Run, past_runs_of, runs_of
 from hookline.printable import escaped, lines, one_line
+from hookline.tracing import trace_id
 
 BODY_CHARACTERS = 20_000
-RUN_STYLES = {"done": "green", "dead": "bold red", "retrying": "yellow", "running": "cyan"}
+RUN_STYLES = {
+    "done": "green",
+    "dead": "bold red",
+    "retrying": "yellow",
+    "running": "cyan",
+    "paused": "magenta",
+}
 
 
 def story(event_id: str, fields: dict[str, bytes]) -> RenderableType:
@@ -41,7 +48,7 @@ def story_json(event_id: str, fields: dict[str, bytes]) -> dict[str, Any]:
         "id": event_id,
         **{
             name: fields[name].decode()
-            for name in ("source", "provider", "state", "type", "error")
+            for name in ("source", "provider", "state", "type", "error", "trace")
             if name in fields
         },
         **{
@@ -76,6 +83,8 @@ def _facts(event_id: str, fields: dict[str, bytes]) -> Table:
         rows.append(("replayed", f"{int(fields['replays'])} times, last {local(int(fields['replayed_at']))}"))
     if "deaths" in fields:
         rows.append(("processes lost", f"{int(fields['deaths'])} {fields.get('death', b'').decode()}"))
+    if "trace" in fields:
+        rows.append(("trace", trace_id(fields["trace"].decode())))
     for name, value in rows:
         table.add_row(Text(name, style="dim"), Text(one_line(value)))
     return table

@@ -16,6 +16,9 @@ _HELP = "as 15m, 2h, 3d ago, or as 2026-05-01T12:00"
 
 Since = Annotated[str | None, typer.Option(help=f"Received since then, {_HELP}.")]
 Until = Annotated[str | None, typer.Option(help=f"Received until then, {_HELP}.")]
+UntilOrBefore = Annotated[
+    str | None, typer.Option("--until", "--before", help=f"Received until then, {_HELP}.")
+]
 
 
 def moment_ms(text: str | None) -> int | None:
@@ -34,3 +37,17 @@ def moment_ms(text: str | None) -> int | None:
 def local(milliseconds: int) -> str:
     """The moment in this machine's time zone, to the second."""
     return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(milliseconds: int) -> str:
+    """How long that is, in the largest unit of which it is at least two: `90 s`, `3 h`."""
+    for unit in ("d", "h", "m"):
+        if milliseconds >= 2 * _UNIT_MS[unit]:
+            return f"{milliseconds // _UNIT_MS[unit]} {'min' if unit == 'm' else unit}"
+    return f"{max(0, milliseconds) // 1000} s"
+
+
+def ago(milliseconds: int) -> str:
+    """How long ago that moment was: `3 h ago`."""
+    passed_ms = now_ms() - milliseconds
+    return f"{span(passed_ms)} ago" if passed_ms >= _UNIT_MS["s"] else "just now"
