@@ -16,6 +16,8 @@
 | `hookline:minute:<n>` | hash: the same for one minute, the n-th since 1970; lives for 26 hours |
 | `hookline:rejected:<source>` | list: the latest refused deliveries, as JSON |
 | `hookline:receiver:<name>` | hash: what a receiver process says of itself; lives for 15 s |
+| `hookline:receivers` | sorted set: names of receivers by when they were heard of last |
+| `hookline:tally:<name>` | string: the number of a receiver's latest flush of its counts; lives for an hour |
 | `hookline:secrets` | hash: since when a source has the secrets that it has |
 | `hookline:paused` | hash: lanes that are left alone, by since when, in ms |
 | `hookline:lanes` | sorted set: lanes of waiting jobs by when they had their last turn |
@@ -51,6 +53,8 @@ COUNTERS_KEY = "hookline:counters"
 MINUTE_PREFIX = "hookline:minute:"
 REJECTED_PREFIX = "hookline:rejected:"
 RECEIVER_PREFIX = "hookline:receiver:"
+RECEIVERS_KEY = "hookline:receivers"
+TALLY_PREFIX = "hookline:tally:"
 SECRETS_KEY = "hookline:secrets"
 PAUSED_KEY = "hookline:paused"
 LANES_KEY = "hookline:lanes"
