@@ -5,9 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 
 SHARED = ("job", "tally", "index")
+SHARED_BY_SOME = {"replay": ("again",), "feed": ("again",)}
 
 
 def script(name: str) -> str:
-    """The script of this name, after what all of them share."""
+    """The script of this name, after what it shares with others."""
     folder = files("hookline").joinpath("lua")
-    return "".join(folder.joinpath(f"{each}.lua").read_text(encoding="utf-8") for each in (*SHARED, name))
+    names = (*SHARED, *SHARED_BY_SOME.get(name, ()), name)
+    return "".join(folder.joinpath(f"{each}.lua").read_text(encoding="utf-8") for each in names)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import redis
 
+from hookline.replays import bulks
+
 if TYPE_CHECKING:
     from conftest import Pipeline
 
@@ -42,9 +44,18 @@ async def test_the_documented_user_suffices_for_everything(pipeline: Pipeline) -
     for number in range(4):
         await pipeline.post("misskey", "mention", number)
     pipeline.wait_until_finished(4)
-    commands = (["check"], ["events"])
+    commands = (
+        ["check"],
+        ["events"],
+        ["stats"],
+        ["pause", "--source", "team"],
+        ["resume", "--source", "team"],
+        ["replay", "--state", "dead"],
+        ["replays"],
+        ["purge", "--state", "done", "--yes"],
+    )
     assert [pipeline.cli(*command).returncode for command in commands] == [0] * len(commands)
-    assert pipeline.cli("replay", "--state", "dead").returncode == 0
+    pipeline.wait_for(lambda: [each.state for each in bulks(pipeline.store)] == ["done"], "the replay")
     pipeline.wait_until_finished(4)
     assert [worker.stop() for worker in workers] == [0, 0]
     users = {client["user"] for client in administrator.client_list()}

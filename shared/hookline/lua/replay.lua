@@ -6,29 +6,8 @@
 -- Gives the ids that will run.
 local replayed = {}
 for i = 11, #ARGV do
-  local id = ARGV[i]
-  local key = ARGV[1] .. id
-  local now = redis.call('HMGET', key, 'state', 'source', 'failures')
-  local state, source = now[1], now[2]
-  if state == 'done' or state == 'dead' then
-    local number = redis.call('HINCRBY', key, 'replays', 1)
-    local fields = redis.call('HGETALL', key)
-    for f = 1, #fields, 2 do
-      local action = string.match(fields[f], '^run:(.*)$')
-      if action and (ARGV[6] == '' or ARGV[6] == action) then
-        redis.call('HSET', key, 'past:' .. number .. ':' .. action, fields[f + 1])
-        redis.call('HDEL', key, fields[f])
-      end
-    end
-    redis.call('HDEL', key, 'finished_at', 'error', 'only', 'failures')
-    redis.call('HSET', key, 'state', 'queued', 'replayed_at', ARGV[5])
-    if ARGV[6] ~= '' then
-      redis.call('HSET', key, 'only', ARGV[6])
-    end
-    remove_from_finished(id, state, source, now[3])
-    total('open:' .. source, redis.call('SADD', KEYS[3], id))
-    total('replayed:' .. source, 1)
-    replayed[#replayed + 1] = id
+  if put_back(ARGV[i], ARGV[1], KEYS[3], ARGV[6], ARGV[5]) then
+    replayed[#replayed + 1] = ARGV[i]
   end
 end
 if #replayed > 0 then

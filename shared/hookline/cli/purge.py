@@ -1,0 +1,68 @@
+"""`hookline purge`: remove finished events now, rather than when their time is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from hookline.cli.choosing import agree_or_exit, events, is_somebody_there, look_at, show
+from hookline.cli.events import SourceOption, TypeOption, open_store
+from hookline.cli.options import Config
+from hookline.cli.times import Since, UntilOrBefore, moment_ms
+from hookline.errors import HooklineError
+from hookline.index import Filter, find
+from hookline.ledger import FINISHED
+from hookline.operations import now_ms
+from hookline.store import Store
+
+AT_ONCE = 500
+
+
+def purge(
+    source: SourceOption = None,
+    type: TypeOption = None,  # noqa: A002 (the option's name)
+    state: Annotated[Literal["done", "dead"] | None, typer.Option(help="Only events in this state.")] = None,
+    since: Since = None,
+    until: UntilOrBefore = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    config: Config = None,
+) -> None:
+    """Remove finished events that the filters find, for good. What isn't finished stays."""
+    wanted = Filter(source, type, state, moment_ms(since), moment_ms(until))
+    if wanted == Filter():
+        raise HooklineError("say what to purge by a filter, such as --state done or --before 2d")
+    store, console = open_store(config), Console()
+    if dry_run:
+        show(console, look_at(console, find(store, wanted)), "purge")
+        return
+    if not yes:
+        if not is_somebody_there(console):
+            raise HooklineError("nobody is here to be asked; give --yes, or --dry-run to see what would go")
+        chosen = look_at(console, find(store, wanted))
+        if chosen.finished:
+            agree_or_exit(f"purge {events(chosen.finished)} for good?", "nothing was purged")
+    console.print(f"purged {events(_purge(console, store, wanted))}", highlight=False)
+
+
+def _purge(console: Console, store: Store, wanted: Filter) -> int:
+    """How many were removed; what finishes only now stays."""
+    if wanted.until_ms is None:
+        wanted = Filter(wanted.source, wanted.type, wanted.state, wanted.since_ms, now_ms())
+    purged = 0
+    with console.status("purging …") as status:
+        for ids in _batches(event.id for event in find(store, wanted) if event.state in FINISHED):
+            purged += len(store.purge(ids))
+            status.update(f"{events(purged)} purged …")
+    return purged
+
+
+def _batches(ids: Iterator[str]) -> Iterator[list[str]]:
+    while batch := list(islice(ids, AT_ONCE)):
+        yield batch
