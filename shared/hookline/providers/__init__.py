@@ -51,6 +51,11 @@ class Provider(Protocol):
     """Lower-case names of headers whose values are struck out before anything is stored."""
     events: Sequence[type[Event]]
     """Every typed event that `parse` can return."""
+    gives_up_after_seconds: float | None
+    """How long after its first try, at the least, the sender tries a delivery for the last time.
+
+    None where it isn't known to try again. The alarms say by it until when a refused delivery can be saved.
+    """
 
     def verifier(self, secrets: Sequence[bytes], hook_ids: Sequence[str] = ()) -> Verifier:
         """A verifier that accepts any of these secrets; `hook_ids`, where given, narrows it further."""

@@ -25,6 +25,8 @@ class EsaProvider:
     # The signature too: with body and signature at hand a weak secret can be guessed.
     secret_headers: frozenset[str] = frozenset({SIGNATURE_HEADER})
     events: Sequence[type[Event]] = EVENTS
+    # esa says nothing of retries, and nobody has seen any.
+    gives_up_after_seconds: float | None = None
 
     def verifier(self, secrets: Sequence[bytes], hook_ids: Sequence[str] = ()) -> Verifier:
         """A verifier that accepts a signature made with any of these secrets; esa has no `hook_ids`."""

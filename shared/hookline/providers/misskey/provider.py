@@ -30,6 +30,9 @@ class MisskeyProvider:
     name: str = "misskey"
     secret_headers: frozenset[str] = SECRET_HEADERS
     events: Sequence[type[Event]] = EVENTS
+    # Its queue waits 2ⁿ − 1 minutes before its n-th retry, and up to a fifth longer (`httpRelatedBackoff`
+    # in its source): 1, 3 and 7 minutes, and the fourth try is the last.
+    gives_up_after_seconds: float | None = 11 * 60
 
     def verifier(self, secrets: Sequence[bytes], hook_ids: Sequence[str] = ()) -> Verifier:
         """A verifier that accepts any of these secrets and, where given, only webhooks of these ids."""
