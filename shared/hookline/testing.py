@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import structlog
@@ -24,6 +25,7 @@ from hookline.context import Context
 from hookline.errors import GiveUp, HooklineError, Retry
 from hookline.events import AnyEvent
 from hookline.providers import provider
+from hookline.recorded import recorded_event
 from hookline.senders import make_delivery
 
 if TYPE_CHECKING:  # as in hookline.context
@@ -100,6 +102,14 @@ def sample(provider_name: str, event_type: str, *, seed: int = 0) -> AnyEvent:
     rng = random.Random(seed)  # noqa: S311 (it invents text)
     delivery = make_delivery(provider_name, event_type, secret=b"", rng=rng, now_ms=now_ms)
     return provider(provider_name).parse(delivery)
+
+
+def recorded(file: str | Path) -> AnyEvent:
+    """The event of a delivery that was saved from its page in the console, read as the worker reads it.
+
+    Raises ParseError for one that cannot be read, and HooklineError where the file is something else.
+    """
+    return recorded_event(Path(file))
 
 
 def _declared_for(function: Callable[..., Any], event: AnyEvent, source: str | None) -> Action | None:
