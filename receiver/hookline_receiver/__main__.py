@@ -13,6 +13,7 @@ from hookline.log import set_up_logging
 from hookline.processes import supervise
 from hookline.settings import load_settings
 from hookline.succession import CHECK_OPTION
+from hookline.tracing import make_tracer
 from hookline_receiver.app import run
 from hookline_receiver.ingest import endpoints
 from hookline_receiver.listening import open_sockets
@@ -35,6 +36,7 @@ def main() -> int:
                 "add a [sources.<name>] to hookline.toml"
             )
         check_acknowledgement(settings.redis)
+        tracer = make_tracer(settings.tracing, process="receiver")
         redis = connect_async(settings.redis, client_name="hookline-receiver")
         if options.check:
             return 0
@@ -46,7 +48,7 @@ def main() -> int:
         sockets = sockets._replace(is_admin_shared=True)
     return supervise(
         options.processes,
-        lambda tell_ready: run(settings, ready, redis, sockets, tell_ready),
+        lambda tell_ready: run(settings, ready, redis, sockets, tell_ready, tracer),
         name="receiver",
         sockets=(sockets.deliveries, sockets.admin),
     )

@@ -8,6 +8,7 @@ import gc
 import signal
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -23,8 +24,15 @@ from hookline_receiver.health import health
 from hookline_receiver.ingest import Endpoint, Ingest
 from hookline_receiver.listening import BACKLOG, Sockets, address, stop_accepting
 from hookline_receiver.pressure import Pressure
+from hookline_receiver.reporting import Reporter
+from hookline_receiver.scraping import add_scraping
 from hookline_receiver.server import DeliveryServer
 from hookline_receiver.spool import Spool
+from hookline_receiver.standing import Standing
+from hookline_receiver.tally import Tally
+
+if TYPE_CHECKING:  # it imports OpenTelemetry
+    from hookline.spans import Tracer
 
 COLLECT_AFTER = (10_000, 20, 20)
 """A delivery leaves no cycles behind; the collector, looking every 700 objects, finds nothing."""
@@ -60,6 +68,7 @@ def run(
     redis: AsyncRedis,
     sockets: Sockets,
     ready: Callable[[], None] = lambda: None,
+    tracer: Tracer | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is called when connections are accepted.
 
@@ -67,7 +76,8 @@ def run(
     """
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    asyncio.run(serve(settings, endpoints, redis, sockets, ready))
+    with tracer or contextlib.nullcontext():
+        asyncio.run(serve(settings, endpoints, redis, sockets, ready, tracer))
 
 
 async def serve(
@@ -76,26 +86,34 @@ async def serve(
     redis: AsyncRedis,
     sockets: Sockets,
     ready: Callable[[], None] = lambda: None,
+    tracer: Tracer | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
     told = StopSignals()
     commit = CommitScript(redis, settings.worker.queue, Acknowledgement.of(settings.redis))
     detour = Detour(Spool(settings.spool.folder, settings.spool.max_bytes) if settings.spool.folder else None)
+    tally = Tally()
+    standing = Standing(detour, told.stopping, address(sockets.admin), settings.spool)
+    reporter = Reporter(
+        redis, tally, standing, {name: each.secrets_digest for name, each in endpoints.items() if each.verify}
+    )
     committer = GroupCommitter(
         commit,
         timeout_seconds=settings.redis.commit_timeout_seconds,
         max_waiting_bytes=settings.receiver.max_waiting_bytes,
         connections=lambda: len(server.connections),
         detour=detour,
+        tally=tally,
     )
     server = DeliveryServer(
-        Ingest(endpoints, committer, settings.receiver),
+        Ingest(endpoints, committer, settings.receiver, tally, tracer),
         idle_timeout_seconds=settings.receiver.idle_timeout_seconds,
     )
-    checks = web.AppRunner(
-        health(redis, told.stopping, detour), access_log=None, shutdown_timeout=HEALTH_SHUTDOWN_SECONDS
-    )
+    admin = health(redis, told.stopping, detour)
+    add_scraping(admin, settings, standing)
+    checks = web.AppRunner(admin, access_log=None, shutdown_timeout=HEALTH_SHUTDOWN_SECONDS)
     watches = _watches(settings, redis, commit, detour, list(endpoints))
+    watches.append(asyncio.create_task(reporter.run()))
     try:
         listening = await asyncio.get_running_loop().create_server(
             server, sock=sockets.deliveries, backlog=BACKLOG
@@ -115,6 +133,7 @@ async def serve(
         await committer.drain()
         await checks.cleanup()
         await end_watches(watches)
+        await reporter.sign_off()
         if detour.spool:
             await detour.spool.close()
         with contextlib.suppress(Exception):  # the connection may be broken, and we are leaving anyway

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -16,6 +17,7 @@ from hookline.errors import NotCommittedError
 from hookline.intake import BEHIND_JOBS, RawEvent
 from hookline.queue import GROUP_BYTES, GROUP_EVENTS
 from hookline_receiver.detour import Detour, say
+from hookline_receiver.tally import Tally
 from hookline_receiver.waiting import Outcome, Waiter, WaitingLine, tell
 
 FILL_SECONDS = 0.020
@@ -42,12 +44,14 @@ class GroupCommitter:
         max_waiting_bytes: int,
         connections: Callable[[], int] = lambda: 0,
         detour: Detour | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """`connections` tells how many senders there may be at the most, each with one event at a time."""
         self._commit = commit
         self._connections = connections
         self._timeout_seconds = timeout_seconds
         self._detour = detour or Detour()
+        self._tally = tally or Tally()
         self._waiting = WaitingLine(max_waiting_bytes)
         self._enough_events = GROUP_EVENTS
         self._filled = asyncio.Event()
@@ -136,6 +140,7 @@ class GroupCommitter:
         await asyncio.gather(*ways)
 
     async def _commit_group(self, group: list[Waiter]) -> None:
+        began_at = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 waiting_jobs, ids = await self._commit([each.event for each in group])
@@ -149,11 +154,17 @@ class GroupCommitter:
         self._is_behind = waiting_jobs > BEHIND_JOBS
         self._is_overfull = False
         self._detour.redis_took()
+        self._tally.committed(len(group), time.monotonic() - began_at)
         for each, event_id in answers:
             tell(each, event_id)
 
     async def _divert(self, waiters: list[Waiter], reason: str) -> None:
         outcomes = await self._detour.take([each.event for each in waiters], reason)
+        self._tally.spooled(
+            each.event.source
+            for each, outcome in zip(waiters, outcomes, strict=True)
+            if isinstance(outcome, str)
+        )
         for each, outcome in zip(waiters, outcomes, strict=True):
             tell(each, outcome)
 

@@ -58,7 +58,11 @@ class Detour:
         """What becomes of these, which go this way for that reason."""
         if self.spool is None:
             return [NotCommittedError(reason)] * len(events)
-        return await self.spool.keep(events)
+        outcomes = await self.spool.keep(events)
+        for event, outcome in zip(events, outcomes, strict=True):
+            if outcome == event.id:
+                log.debug("delivery spooled", event_id=event.id, source=event.source, reason=reason)
+        return outcomes
 
     def redis_failed(self, error: Exception) -> None:
         """A commit failed: tell it, once until one succeeds."""

@@ -119,5 +119,13 @@ class Drain:
 
     async def _bring(self, records: Sequence[Record]) -> None:
         async with asyncio.timeout(self._timeout_seconds):
-            await self._commit([record.event for record in records])
+            _, ids = await self._commit([record.event for record in records])
+        for record, event_id in zip(records, ids, strict=True):
+            event = record.event
+            log.debug(
+                "spooled delivery committed",
+                event_id=event.id,
+                source=event.source,
+                duplicate=event_id != event.id,
+            )
         self._detour.redis_took()

@@ -92,6 +92,7 @@ class ExpressHandler(RequestHandler):
             self._ingest.accept(endpoint, delivery, self._peer, self._answer)
         except Exception:  # a provider's mistake, or ours: the sender has to be told all the same
             log.exception("a request failed; the sender is told to try again")
+            self._ingest.tally.rejected("failed", "a mistake of ours", source=endpoint.name, peer=self._peer)
             self._answer(not_committed())
 
     def _answer(self, answer: Answer) -> None:

@@ -10,7 +10,8 @@ from redis.asyncio import Redis as AsyncRedis
 
 from hookline.connections import is_unavailable
 from hookline_receiver.detour import Detour
-from hookline_receiver.spool import Spool, SpoolError
+from hookline_receiver.spool import Spool
+from hookline_receiver.standing import spooled
 
 READY_KEY = "hookline:ready"
 READY_SECONDS = 2.0
@@ -27,16 +28,16 @@ def health(redis: AsyncRedis, stopping: asyncio.Event, detour: Detour) -> web.Ap
     async def ready(_: web.Request) -> web.Response:
         if stopping.is_set():
             return web.json_response({"status": "stopping"}, status=503)
-        spooled = await _spooled(detour.spool)
+        waiting = await _waiting(detour.spool)
         if detour.hold.reason:
             status = "redis has enough"
         elif await _takes_writes(redis):
-            return web.json_response({"status": "ready"} | spooled)
+            return web.json_response({"status": "ready"} | waiting)
         else:
             status = "redis does not take commits"
         if detour.spool and await detour.spool.takes():
-            return web.json_response({"status": "spooling"} | spooled)
-        return web.json_response({"status": status} | spooled, status=503)
+            return web.json_response({"status": "spooling"} | waiting)
+        return web.json_response({"status": status} | waiting, status=503)
 
     app = web.Application()
     app.router.add_get("/healthz", alive)
@@ -44,14 +45,10 @@ def health(redis: AsyncRedis, stopping: asyncio.Event, detour: Detour) -> web.Ap
     return app
 
 
-async def _spooled(spool: Spool | None) -> dict[str, str | int]:
+async def _waiting(spool: Spool | None) -> dict[str, str | int]:
     """What waits in the spool; nothing is said without one, or while its disk doesn't answer."""
-    if spool is None:
-        return {}
-    try:
-        async with asyncio.timeout(READY_SECONDS):
-            totals = await spool.totals()
-    except (SpoolError, TimeoutError):
+    totals = await spooled(spool)
+    if totals is None:
         return {}
     return {"spooled_events": totals.events, "spooled_bytes": totals.size_bytes}
 

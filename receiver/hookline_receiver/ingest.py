@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import HttpVersion11, StreamReader
@@ -21,7 +24,13 @@ from hookline.settings import Receiver, Settings
 from hookline_receiver.answers import Answer, committed, not_committed, refusal
 from hookline_receiver.commit import GroupCommitter
 from hookline_receiver.pace import Pace
+from hookline_receiver.secret_ages import digest
+from hookline_receiver.tally import Tally
+from hookline_receiver.traces import Traced, trace
 from hookline_receiver.waiting import Outcome
+
+if TYPE_CHECKING:  # it imports OpenTelemetry
+    from hookline.spans import Tracer
 
 PREFIX = "/hooks/"
 STRUCK_OUT = "***"
@@ -46,6 +55,8 @@ class Endpoint:
     verify: Verifier | None
     secret_headers: frozenset[str]
     pace: Pace | None = None
+    secrets_digest: bytes = b""
+    """What stands for its secrets, see `secret_ages.py`."""
 
 
 def endpoints(settings: Settings) -> dict[str, Endpoint]:
@@ -56,12 +67,13 @@ def endpoints(settings: Settings) -> dict[str, Endpoint]:
     for name, source in settings.sources.items():
         try:
             chosen = provider(source.provider)
-            verify = None if source.unverified else chosen.verifier(source.secret_values(), source.hook_ids)
+            values = source.secret_values()
+            verify = None if source.unverified else chosen.verifier(values, source.hook_ids)
         except SettingsError as error:
             problems.append(f"sources.{name}: {error}")
         else:
             pace = Pace(name, source.max_per_second) if source.max_per_second else None
-            found[name] = Endpoint(name, chosen, verify, secret_headers, pace)
+            found[name] = Endpoint(name, chosen, verify, secret_headers, pace, digest(values))
     if problems:
         raise SettingsError("\n".join(problems))
     return found
@@ -71,11 +83,19 @@ class Ingest:
     """Answers deliveries."""
 
     def __init__(
-        self, endpoints: Mapping[str, Endpoint], committer: GroupCommitter, settings: Receiver
+        self,
+        endpoints: Mapping[str, Endpoint],
+        committer: GroupCommitter,
+        settings: Receiver,
+        tally: Tally | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
+        self.tally = tally or Tally()
         self._endpoints = endpoints
         self._committer = committer
         self._settings = settings
+        self._tracer = tracer
+        self._is_chatty = log.is_enabled_for(logging.DEBUG)
         self._plain_paths = {
             PREFIX + name + end: each for name, each in endpoints.items() for end in ("", "/")
         }
@@ -85,20 +105,27 @@ class Ingest:
         path = request.path
         name = path.removeprefix(PREFIX).removesuffix("/") if path.startswith(PREFIX) else ""
         endpoint = self._endpoints.get(name)
+        rejected = partial(self.tally.rejected, source=name, peer=request.remote)
         if endpoint is None:
+            rejected("no_source", "no such source", source="")
             return refusal(404, "no such source").response()
         if request.method != "POST":
+            rejected("method", f"came by {request.method} instead of POST")
             return refusal(405, "deliveries come by POST", Allow="POST").response()
         try:
             body = await self._body(request)
         except _TooLargeError:
             log.warning("delivery refused", source=name, reason="too large", peer=request.remote)
-            return refusal(413, f"larger than {self._settings.max_body_bytes} bytes").response()
+            why = f"larger than {self._settings.max_body_bytes} bytes"
+            rejected("too_large", why)
+            return refusal(413, why).response()
         except TimeoutError:
             log.warning("slow client dropped", source=name, peer=request.remote)
+            rejected("slow", f"not there after {self._settings.body_timeout_seconds:g} s")
             return _drop(request)
         except (OSError, HttpProcessingError) as error:
             log.info("request refused", source=name, reason=type(error).__name__, peer=request.remote)
+            rejected("not_http", "not a complete HTTP request")
             return refusal(400, "not a complete HTTP request").response()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.accept(
@@ -150,20 +177,45 @@ class Ingest:
                 endpoint.verify(delivery)
             except VerificationError as error:
                 log.warning("delivery refused", source=endpoint.name, reason=error.reason, peer=peer)
+                self.tally.rejected("signature", error.reason, source=endpoint.name, peer=peer)
                 answer(refusal(401, "not verified"))
                 return
         if endpoint.pace is not None and not endpoint.pace.allows_one_more():
+            self.tally.rejected("too_fast", "more than its max_per_second", source=endpoint.name, peer=peer)
             answer(not_committed())
             return
-        event = _event(endpoint, delivery)
+        event, traced = _event(endpoint, delivery), None
+        if self._tracer is not None:
+            traced = trace(self._tracer, event, delivery, is_verified=endpoint.verify is not None)
+            event = event._replace(trace=traced.traceparent) if traced else event
+        self._committer.enlist(event, partial(self._tell, event, traced, peer, answer))
 
-        def tell(outcome: Outcome) -> None:
-            if isinstance(outcome, NotCommittedError):
-                answer(not_committed())
-            else:
-                answer(committed(outcome, is_duplicate=outcome != event.id))
+    def _tell(
+        self,
+        event: RawEvent,
+        traced: Traced | None,
+        peer: str | None,
+        answer: Callable[[Answer], None],
+        outcome: Outcome,
+    ) -> None:
+        """Answer a delivery by what has become of it."""
+        if isinstance(outcome, NotCommittedError):
+            self.tally.rejected("not_committed", str(outcome), source=event.source, peer=peer)
+            answer(not_committed())
+        else:
+            answer(committed(outcome, is_duplicate=outcome != event.id))
+        if traced is not None:
+            traced.end(event.id, outcome)
+        if self._is_chatty:
+            _note(event, outcome, {} if traced is None else {"trace_id": traced.trace_id})
 
-        self._committer.enlist(event, tell)
+
+def _note(event: RawEvent, outcome: Outcome, fields: dict[str, str]) -> None:
+    fields |= {"source": event.source}
+    if isinstance(outcome, NotCommittedError):
+        log.debug("delivery not taken", event_id=event.id, reason=str(outcome), **fields)
+    else:
+        log.debug("delivery accepted", event_id=outcome, duplicate=outcome != event.id, **fields)
 
 
 def _let_it_continue(request: BaseRequest) -> None:

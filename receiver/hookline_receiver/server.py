@@ -141,11 +141,14 @@ class DeliveryProtocol(LeavingHandler):
             raise ConnectionError("an answer is already on its way")
         if status >= 500:
             log.error("a request failed; the sender is told to try again", exc_info=exc)
+            self._ingest.tally.rejected("failed", "a mistake of ours", peer=request.remote)
             return not_committed().response()
         # The exception's text quotes the request, which may hold a secret.
         log.info("request refused", reason=type(exc).__name__, peer=request.remote)
         if isinstance(exc, LineTooLong):
+            self._ingest.tally.rejected("too_large", "a line of its head is too long", peer=request.remote)
             return refusal(413, "the request line or a header is too long").response()
+        self._ingest.tally.rejected("not_http", "not an HTTP request", peer=request.remote)
         return refusal(400, "not an HTTP request").response()
 
 

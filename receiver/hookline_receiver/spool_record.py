@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from hookline.intake import RawEvent
 
+_WORDS = RawEvent._fields.index("headers")
+"""How many fields come before the headers and the body."""
+
 
 class DamagedError(Exception):
     """Raised when what a file has is not what was written to it."""
@@ -22,8 +25,9 @@ class Record(NamedTuple):
 
 def pack(event: RawEvent) -> bytes:
     """The event: a line of JSON, then its headers and its body as they are."""
-    *words, headers, body = event
-    return json.dumps([*words, len(headers)]).encode() + b"\n" + headers + body
+    *words, headers, body, trace = event
+    head = [*words, len(headers), trace] if trace else [*words, len(headers)]
+    return json.dumps(head).encode() + b"\n" + headers + body
 
 
 def unpack(digest: object, packed: object) -> RawEvent:
@@ -31,8 +35,9 @@ def unpack(digest: object, packed: object) -> RawEvent:
     if not isinstance(packed, bytes) or digest != digest_of(packed):
         raise DamagedError("a record is not what was written")
     head, _, rest = packed.partition(b"\n")
-    *words, headers = json.loads(head)
-    return RawEvent._make([*words, rest[:headers], rest[headers:]])
+    told = json.loads(head)
+    words, size, trace = told[:_WORDS], told[_WORDS], told[_WORDS + 1 :] or [""]
+    return RawEvent._make([*words, rest[:size], rest[size:], *trace])
 
 
 def digest_of(packed: bytes) -> bytes:

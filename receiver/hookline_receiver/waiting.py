@@ -81,4 +81,7 @@ def tell(waiter: Waiter, outcome: Outcome) -> None:
     try:
         waiter.tell(outcome)
     except Exception:  # a mistake of ours on one connection; the others of the group have to be told
-        log.exception("an answer could not be sent; its sender will try again")
+        event = waiter.event
+        log.exception(
+            "an answer could not be sent; its sender will try again", event_id=event.id, source=event.source
+        )

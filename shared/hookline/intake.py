@@ -38,6 +38,8 @@ class RawEvent(NamedTuple):
     headers: bytes
     """JSON: a list of [name, value], secrets struck out."""
     body: bytes
+    trace: str = ""
+    """The W3C `traceparent` under which its runs are traced; empty where they are not."""
 
 
 class CommitScript:
@@ -77,6 +79,7 @@ class CommitScript:
                 event.received_at_ms,
                 event.headers,
                 event.body,
+                event.trace,
             )
         keys = [self._queue_key, queue.QUEUES_KEY, OPEN_KEY, LANES_KEY, PAUSED_KEY, COUNTERS_KEY]
         waiting, *ids = await self._script(keys=keys, args=arguments)

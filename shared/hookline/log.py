@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from structlog.contextvars import merge_contextvars
 from structlog.stdlib import ProcessorFormatter
 
+from hookline.about import merge_about
 from hookline.printable import escaped, lines, one_line
 from hookline.references import STRUCK_OUT, strike_out
 from hookline.settings import Logging as LoggingSettings
@@ -49,7 +51,7 @@ def set_up_logging(settings: LoggingSettings, *, process: str) -> None:
     root.addHandler(handler)
     root.setLevel(level)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, ProcessorFormatter.wrap_for_formatter],
+        processors=[merge_about, merge_contextvars, ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_logger,
         cache_logger_on_first_use=True,
@@ -77,7 +79,9 @@ def _formatter(form: str, process: str) -> logging.Formatter:
         *((_without_control_characters,) if console else ()),
         _then_strike_out(_console(in_terminal) if console else _json()),
     ]
-    return ProcessorFormatter(foreign_pre_chain=[_without_colours], processors=processors)
+    return ProcessorFormatter(
+        foreign_pre_chain=[merge_about, merge_contextvars, _without_colours], processors=processors
+    )
 
 
 def _console(in_terminal: bool) -> Processor:

@@ -74,6 +74,16 @@ async def test_an_event_is_stored_as_it_came_with_its_job(commit: CommitScript, 
     assert json.loads(store.redis.hget(f"rq:job:{job_id}", "data")) == [FUNCTION, None, [[new.id]], {}]
 
 
+async def test_a_traced_event_keeps_its_trace_through_a_repeat(commit: CommitScript, store: Store) -> None:
+    """Its runs are of the trace of the delivery that was first."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    new, untraced = event("a")._replace(trace=trace), event("b")
+    await commit([untraced, new])
+    await commit([event("a")._replace(trace=trace.replace("b7ad", "c8be"))])
+    assert store.fields(new.id)["trace"] == trace.encode()
+    assert "trace" not in store.fields(untraced.id)
+
+
 async def test_a_repeat_within_one_group_is_dropped(commit: CommitScript, store: Store) -> None:
     """And has the first's id."""
     first, other, repeat = event("a"), event("b"), event("a")

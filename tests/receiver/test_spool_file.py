@@ -88,13 +88,30 @@ def test_what_was_written_is_read_in_order_after_a_new_start(make: Make) -> None
     assert again.totals() == Spooled(0, 0)
 
 
-@given(
-    st.builds(RawEvent, *[st.text()] * 3, st.integers(), st.text(), st.integers(), st.binary(), st.binary())
+EVENTS = st.builds(
+    RawEvent,
+    *[st.text()] * 3,
+    st.integers(),
+    st.text(),
+    st.integers(),
+    *[st.binary()] * 2,
+    trace=st.just("") | st.text(),
 )
+
+
+@given(EVENTS)
 def test_any_event_comes_back_as_it_was(given_event: RawEvent) -> None:
     """Whatever is in its names and bytes."""
     packed = pack(given_event)
     assert unpack(digest_of(packed), packed) == given_event
+
+
+def test_a_record_from_before_there_were_traces_is_read_and_removed() -> None:
+    """Its bytes are what they were, by which it is found again."""
+    packed = b'["id", "team", "esa", 1, "key", 2, 4]\n[[]]body'
+    read = unpack(digest_of(packed), packed)
+    assert read == RawEvent("id", "team", "esa", 1, "key", 2, b"[[]]", b"body")
+    assert pack(read) == packed
 
 
 @given(st.binary(), st.integers(0, 300), st.binary(min_size=1, max_size=4))

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from hookline.about import about_events
+
 SET_UP = """
 import logging, structlog
 from hookline.log import set_up_logging
@@ -67,6 +69,48 @@ def test_bound_and_contextual_fields_are_logged() -> None:
     code = "structlog.contextvars.bind_contextvars(event_id='e1')\nlog.bind(action='a').info('run')"
     (line,) = logged_objects(code)
     assert (line["event_id"], line["action"]) == ("e1", "a")
+
+
+def test_lines_about_something_say_so_whoever_logs_them() -> None:
+    """In tasks and threads that are begun meanwhile, and no longer afterwards."""
+    code = """
+import asyncio
+from hookline.about import about
+library = logging.getLogger("a_library")
+async def task(name):
+    with about(event_id=name, attempt=1):
+        await asyncio.sleep(0)
+        library.warning(name)
+        await asyncio.to_thread(library.warning, name)
+        await asyncio.create_task(inner(name))
+        log.info(name)
+    library.warning("")
+async def inner(name): library.warning(name)
+async def main(): await asyncio.gather(*map(task, "abc"))
+asyncio.run(main())
+"""
+    lines = logged_objects(code)
+    assert len(lines) == 3 * 5
+    assert all(line.get("event_id", "") == line["event"] for line in lines)
+    assert all(("attempt" in line) == ("event_id" in line) for line in lines)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_line_has_no_field_twice(form: str) -> None:
+    """Though a logger has bound what the line is about already; what is nearest counts."""
+    code = """
+from hookline.about import about
+with about(event_id="e1", action="outer"): log.bind(event_id="e1", action="a").info("x", action="b")
+"""
+    text = logged(code, form=form)
+    assert (text.count("event_id"), text.count("action"), text.count("outer")) == (1, 1, 0)
+
+
+def test_a_line_about_several_events_names_each_of_a_group() -> None:
+    """Of more than a group has, the first; and how many there are."""
+    ids = [str(number) for number in range(70)]
+    assert about_events(ids[:2]) == {"events": 2, "event_ids": ["0", "1"]}
+    assert about_events(ids) == {"events": 70, "event_ids": ids[:64]}
 
 
 def test_an_exception_is_one_line_of_json_without_local_variables() -> None:

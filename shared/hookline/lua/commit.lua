@@ -5,7 +5,7 @@
 --       5 more jobs waiting than this: the workers are behind · 6 'again' for events that may be stored already
 --       7 number of jobs, then for each, the one for all of the group first: id, data, description, lane
 --       then for each event: id, prefix of its dedupe buckets, dedupe key, window in ms, source, provider,
---       received_at in ms, headers, body
+--       received_at in ms, headers, body, trace context or ''
 -- Gives {number of jobs waiting, then for each event the id under which it is stored}.
 local now_ms = redis_ms()
 
@@ -43,7 +43,7 @@ end
 local ids = {}
 local new, index, latest = {}, {}, {}
 local jobs = tonumber(ARGV[7])
-for i = 8 + 4 * jobs, #ARGV, 9 do
+for i = 8 + 4 * jobs, #ARGV, 10 do
   local id, bucket, dedupe, source = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 4]
   local window = math.max(1, tonumber(ARGV[i + 3])) -- without one there would be no end of periods
   local period = math.floor(now_ms / window)
@@ -56,6 +56,9 @@ for i = 8 + 4 * jobs, #ARGV, 9 do
     remember(window, bucket, period, dedupe, id)
     redis.call('HSET', ARGV[1] .. id, 'source', source, 'provider', ARGV[i + 5], 'received_at', ARGV[i + 6],
       'headers', ARGV[i + 7], 'body', ARGV[i + 8], 'state', 'queued')
+    if ARGV[i + 9] ~= '' then
+      redis.call('HSET', ARGV[1] .. id, 'trace', ARGV[i + 9])
+    end
     index[source] = index[source] or {}
     table.insert(index[source], ARGV[i + 6])
     table.insert(index[source], id)
