@@ -1,4 +1,4 @@
-# Hookline's image: `receiver`, `worker` and every other command of `hookline`.
+# Hookline's image: `receiver`, `worker`, `console` and every other command of `hookline`.
 #   docker build -t hookline .
 FROM python:3.13-slim AS build
 WORKDIR /src
@@ -12,7 +12,8 @@ COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 extras = project['optional-dependencies']; \
-print(*project['dependencies'], *extras['receiver'], *extras['worker'], sep='\n')" >requirements.txt \
+wanted = [extras[name] for name in ('receiver', 'worker', 'console', 'tracing')]; \
+print(*project['dependencies'], *sum(wanted, []), sep='\n')" >requirements.txt \
  && pip --python /opt/hookline/bin/python install --no-cache-dir --ignore-installed \
     --constraint constraints.txt --requirement requirements.txt
 
@@ -20,6 +21,7 @@ COPY README.md LICENSE ./
 COPY shared shared
 COPY receiver receiver
 COPY worker worker
+COPY console console
 RUN pip --python /opt/hookline/bin/python install --no-cache-dir --no-deps . \
  && pip --python /opt/hookline/bin/python freeze --exclude hookline --path /opt/hookline/lib/python3.13/site-packages \
     >/opt/hookline/constraints.txt

@@ -1,7 +1,7 @@
 """Docker's health checks: exit 0 where this container does its work, else say why not and exit 1.
 
 `health.py receiver`: it would commit a delivery now. `health.py worker`: a worker process of this very
-container has told Redis within the last minute that it lives.
+container has told Redis within the last minute that it lives. `health.py console`: it answers.
 """
 
 from __future__ import annotations
@@ -28,13 +28,22 @@ class UnhealthyError(Exception):
 
 def receiver(host: str, port: int) -> None:
     """Ask the admin port whether a delivery would be committed."""
+    _ask(host, port, "/readyz")
+
+
+def console(host: str, port: int) -> None:
+    """Ask the page whether it is alive; that Redis is away it tells itself."""
+    _ask(host, port, "/healthz")
+
+
+def _ask(host: str, port: int, path: str) -> None:
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         answer = connection.getresponse()
         if answer.status != http.client.OK:
             said = answer.read(200).decode(errors="replace")
-            raise UnhealthyError(f"/readyz answers {answer.status}: {said}")
+            raise UnhealthyError(f"{path} answers {answer.status}: {said}")
     finally:
         connection.close()
 
@@ -58,6 +67,8 @@ def main(role: str) -> None:
     settings = load_settings()
     if role == "receiver":
         receiver("127.0.0.1", settings.receiver.admin_port)
+    elif role == "console":
+        console("127.0.0.1", settings.console.port)
     else:
         redis = connect(settings.redis, client_name="health", response_timeout_seconds=TIMEOUT_SECONDS)
         worker(redis, socket.gethostname(), datetime.now(UTC))

@@ -166,7 +166,7 @@ class Worker(Section):
     """Groups that a forked child runs, one after another, before a fresh one takes its place."""
     concurrency: int = Field(default=64, ge=1)
     """Runs under way at the same time within one group, at the most."""
-    shutdown_seconds: float = Field(default=30.0, gt=0)
+    shutdown_seconds: float = Field(default=45.0, gt=0)
     """How long a stopping worker gives the runs under way before it hands them to the others."""
 
 

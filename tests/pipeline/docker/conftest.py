@@ -34,7 +34,7 @@ SHIPPED = (
     "docker-compose.yml",
     "pyproject.toml",
 )
-SHIPPED_FOLDERS = ("deploy", "shared", "receiver", "worker")
+SHIPPED_FOLDERS = ("deploy", "shared", "receiver", "worker", "console")
 BASE_IMAGES = ("python:3.13-slim", "redis:8", "caddy:2")
 OURS = ("receiver", "worker")
 WAIT_SECONDS = 40.0
@@ -218,6 +218,8 @@ def lay_out(stack: Stack) -> None:
         "HOOKLINE_PORT": "0",
         "MISSKEY_SECRET": stack.senders["misskey"],
         "REDIS_PASSWORD": stack.password,
+        "CONSOLE_PASSWORD": stack.password,
+        "CONSOLE_PORT": "0",
     }
     (stack.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     (stack.folder / "hookline.toml").write_text(CONFIG)

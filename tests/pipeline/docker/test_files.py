@@ -18,9 +18,10 @@ def grace_seconds(service: str) -> int:
     return int(re.findall(r"stop_grace_period: (\d+)s", SERVICES[service])[0])
 
 
-def test_only_receiver_and_edge_publish_ports() -> None:
-    """And the receiver to this machine alone."""
-    assert [name for name, text in SERVICES.items() if "ports:" in text] == ["receiver", "edge"]
+def test_only_receiver_console_and_edge_publish_ports() -> None:
+    """And two of them to this machine alone."""
+    assert [name for name, text in SERVICES.items() if "ports:" in text] == ["receiver", "console", "edge"]
+    assert 'ports: ["127.0.0.1:${CONSOLE_PORT:-8090}:8090"]' in SERVICES["console"]
     assert 'ports: ["127.0.0.1:${HOOKLINE_PORT:-8080}:8080"]' in SERVICES["receiver"]
 
 
@@ -44,6 +45,7 @@ def test_redis_is_within_reach_of_ours_alone() -> None:
     assert [name for name, text in SERVICES.items() if "<<: *hookline" in text] == [
         "receiver",
         "worker",
+        "console",
         "cli",
     ]
     assert "store" not in SERVICES["edge"]
@@ -69,6 +71,13 @@ def test_the_worker_is_not_given_the_senders_secrets() -> None:
     """It verifies nothing."""
     assert [name for name, text in SERVICES.items() if "*senders" in text] == ["receiver", "cli"]
     assert "_SECRET" not in SERVICES["worker"]
+    assert "_SECRET" not in SERVICES["console"]
+
+
+def test_the_console_does_not_start_without_a_password() -> None:
+    """Compose says so before anything runs; and nobody else is given it, but what checks it."""
+    assert "CONSOLE_PASSWORD: ${CONSOLE_PASSWORD:?" in COMPOSE
+    assert [name for name, text in SERVICES.items() if "*console" in text] == ["console", "cli"]
 
 
 def test_a_stop_waits_for_longer_than_the_processes_take() -> None:

@@ -56,6 +56,14 @@ def test_a_receiver_that_is_ready_is_healthy() -> None:
         health.receiver("127.0.0.1", port)
 
 
+def test_a_console_that_answers_is_healthy() -> None:
+    """Whether Redis does or not."""
+    with answering(200) as port:
+        health.console("127.0.0.1", port)
+    with answering(500) as port, pytest.raises(health.UnhealthyError, match="/healthz answers 500"):
+        health.console("127.0.0.1", port)
+
+
 def test_a_receiver_that_could_not_commit_is_not() -> None:
     """Any other answer is not, and is told."""
     with answering(503) as port, pytest.raises(health.UnhealthyError, match="/readyz answers 503"):
