@@ -1,8 +1,10 @@
-"""Everything on one machine: the embedded Redis, a receiver and a worker, as `hookline dev` runs them."""
+"""Everything on one machine, as `hookline dev` has it: an embedded Redis, a receiver, a worker, a console."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +12,14 @@ from typing import Self
 
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
-from hookline.service import LogLine, Service
+from hookline.service import LogLine, Service, ServiceError
 from hookline.settings import Redis as RedisSettings
 from hookline.store import Store
 
 RECEIVER_READY = "receiver is listening"
 WORKER_READY = "worker has started"
+CONSOLE_READY = "console is listening"
+CONSOLE_NEEDS = "jinja2"
 
 
 class Workbench:
@@ -62,6 +66,31 @@ class Workbench:
     def redis_url(self) -> str:
         """Where the embedded Redis answers."""
         return self._redis.url
+
+    def start_console(self) -> str:
+        """Start the console, and say where it is and what lets one in, or why there is none."""
+        if importlib.util.find_spec(CONSOLE_NEEDS) is None:
+            return "no console: pip install 'hookline[console]'"
+        environment = self._environment | {
+            "HOOKLINE_CONSOLE__PASSWORD": "env:CONSOLE_PASSWORD",
+            "CONSOLE_PASSWORD": (password := self._console_password()),
+        }
+        service = Service(
+            "hookline_console", environment=environment, ready=CONSOLE_READY, on_log=self._on_log
+        )
+        self._stack.callback(service.stop)
+        try:
+            return f"the console is at {service.wait_until_ready()['url']}, its password is {password}"
+        except ServiceError as error:
+            return f"no console: {error}"
+
+    def _console_password(self) -> str:
+        """Made once, so that a browser may remember it."""
+        file = self._redis.folder / "console-password"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(12))
+        return file.read_text()
 
     def start_worker(self) -> None:
         """Start the worker, which imports the plugins; raises ServiceError with what is wrong with them."""

@@ -29,7 +29,7 @@ def test_every_option_is_in_its_commands_section(pages: dict[str, str], commands
 
 def test_every_argument_is_in_its_commands_section(pages: dict[str, str], commands: dict[str, Any]) -> None:
     """In capitals, as it stands in the usage: `ID`, `PROVIDER`, `TYPE`."""
-    spelt = {"event_id": "ID", "ids": "ids", "provider": "PROVIDER", "event_type": "TYPE"}
+    spelt = {"event_id": "ID", "bulk_id": "ID", "ids": "ids", "provider": "PROVIDER", "event_type": "TYPE"}
     arguments = [
         (name, param.name)
         for name, command in commands.items()

@@ -16,7 +16,7 @@ from hookline import esa, keys, misskey
 from hookline.queue import QueueKeys
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [ROOT / folder for folder in ("shared", "receiver", "worker")]
+SOURCES = [ROOT / folder for folder in ("shared", "receiver", "worker", "console")]
 LEVELS = ("warning", "error", "critical", "exception")
 NOT_FOR_AUTHORS = {"PROVIDER"}
 

@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hookline.live import Live
 from hookline.operations import now_ms
 from hookline.senders import delivery_random, make_delivery
-from hookline.watch import Watch
 
 if TYPE_CHECKING:
     from conftest import Pipeline
@@ -36,7 +36,7 @@ async def test_more_than_a_thousand_events_are_replayed_at_once(pipeline: Pipeli
 
     replayed = pipeline.cli("replay", "--state", "done")
 
-    assert "replaying 1200 events" in replayed.stdout
+    assert "replaying 1,200 events" in replayed.stdout
     pipeline.wait_for(lambda: len(pipeline.told()) >= 2_400, "2,400 runs")
     pipeline.wait_until_finished(1_200)
     assert Counter(pipeline.told()) == dict.fromkeys(ids, 2)
@@ -100,20 +100,20 @@ async def test_who_watches_events_sees_them_after_a_restart_of_redis_too(pipelin
     pipeline.plugin("all", EVERYTHING)
     pipeline.start_receiver()
     pipeline.start_worker()
-    watch = Watch(pipeline.store, since_ms=now_ms() - 60_000)
+    live = Live(pipeline.store)
     before = await pipeline.post("misskey", "note", 1)
     pipeline.wait_until_finished(1)
-    watch.look()
+    seen = live.look()
 
     pipeline.redis.stop()
     pipeline.redis.start()
     pipeline.wait_for(lambda: _is_back(pipeline), "redis")
     after = await pipeline.post("misskey", "note", 2)
     pipeline.wait_until_finished(2)
-    watch.look()
+    seen += live.look()
 
     expected = [before.body["id"], after.body["id"]]
-    assert [(seen.id, seen.state) for seen in watch.events] == [(each, "done") for each in expected]
+    assert [(each.id, each.state) for each in seen] == [(each, "done") for each in expected]
 
 
 async def test_nobody_spins_or_ends_while_redis_is_away(pipeline: Pipeline) -> None:

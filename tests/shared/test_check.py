@@ -53,6 +53,8 @@ def project(tmp_path: Path, embedded: EmbeddedRedis, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MISSKEY_SECRET", SECRET)
     monkeypatch.setenv("HOOKLINE_REDIS__URL", embedded.url)
     monkeypatch.setenv("HOOKLINE_SPOOL__FOLDER", "spool")
+    monkeypatch.setenv("HOOKLINE_CONSOLE__PASSWORD", "env:CONSOLE_PASSWORD")
+    monkeypatch.setenv("CONSOLE_PASSWORD", SECRET)
     (tmp_path / "spool").mkdir()
     (tmp_path / "hookline.toml").write_text(
         '[sources.misskey]\nprovider = "misskey"\nsecrets = ["env:MISSKEY_SECRET"]\n'
@@ -91,9 +93,10 @@ def test_where_all_is_well_everything_is_ticked(project: Path) -> None:
         "✓ redis maxmemory-policy",
         "✓ redis memory",
         "✓ spool",
+        "✓ console",
         "✓ plugins",
     ]
-    assert result.output.endswith("0 wrong, 0 doubtful, 9 right\n")
+    assert result.output.endswith("0 wrong, 0 doubtful, 10 right\n")
     assert result.exit_code == 0
     assert SECRET not in result.output
 
@@ -270,6 +273,15 @@ def test_plugins_that_everybody_can_write_are_doubtful(project: Path, place: str
     (finding,) = lines(result, "!")
     assert finding.startswith(f"! plugins: everybody on this machine can write to {place}")
     assert f"chmod o-w {place}" in result.output
+
+
+def test_an_action_that_a_stop_would_cut_is_told(project: Path) -> None:
+    """By its plugin's own word on how long it may take."""
+    example = project / "plugins" / "example.py"
+    example.write_text(PLUGIN.replace("attempts=3", "timeout=100"))
+    result = hookline("check")
+    (finding,) = lines(result, "!")
+    assert finding.startswith("! worker.shutdown_seconds: 45: a stop cuts runs of example.tell (100 s)")
 
 
 def test_the_actions_are_listed(project: Path) -> None:

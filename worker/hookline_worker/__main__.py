@@ -13,6 +13,7 @@ from hookline.log import set_up_logging
 from hookline.processes import supervise
 from hookline.settings import load_settings
 from hookline.succession import CHECK_OPTION
+from hookline.tracing import make_tracer
 from hookline_worker.plugins import examine_plugins, load_plugins
 from hookline_worker.pool import run
 
@@ -33,6 +34,7 @@ def main() -> int:
         if options.command == "plugins":
             return _report(settings.worker.plugins)
         check_acknowledgement(settings.redis)
+        tracer = make_tracer(settings.tracing, process="worker")
         plugins = load_plugins(settings.worker.plugins)
     except HooklineError as error:
         print(error, file=sys.stderr)  # noqa: T201 (logging may not be set up yet, and this is for a person)
@@ -41,7 +43,7 @@ def main() -> int:
         return 0
     return supervise(
         options.processes,
-        lambda tell_ready: run(settings, plugins, fork=not options.no_fork, ready=tell_ready),
+        lambda tell_ready: run(settings, plugins, fork=not options.no_fork, ready=tell_ready, tracer=tracer),
         name="worker",
     )
 

@@ -19,6 +19,7 @@ from rq.timeouts import BaseDeathPenalty
 from rq.worker import WorkerStatus
 
 from hookline import queue
+from hookline.about import about_events
 from hookline.connections import is_unavailable
 from hookline.errors import NotAcknowledgedError
 from hookline.keys import JOBS_KEY
@@ -118,10 +119,11 @@ class BookkeepingWorker(Worker):
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Say what happened: never an action's error, which ends in the ledger."""
+        whose = {"job": job.id, **about_events(event_ids(job))}
         if isinstance(exc_info[1], Exception) and is_unavailable(exc_info[1]):
-            log.warning("redis went away during a job", job=job.id, error=str(exc_info[1]))
+            log.warning("redis went away during a job", error=str(exc_info[1]), **whose)
         else:
-            log.error("a job failed, which should not happen", job=job.id, exc_info=exc_info)
+            log.error("a job failed, which should not happen", exc_info=exc_info, **whose)
 
     def handle_job_success(
         self, job: Job, queue: Queue, started_job_registry: Any, execution: Execution
@@ -153,7 +155,8 @@ class BookkeepingWorker(Worker):
     def hand_over(self, unfinished: list[tuple[Job, Execution]]) -> None:
         """Have others run the events of these jobs at once, rather than when the leases have run out."""
         if unfinished:
-            log.warning("handing over what is still under way", groups=len(unfinished))
+            whose = [event_id for job, _ in unfinished for event_id in event_ids(job)]
+            log.warning("handing over what is still under way", groups=len(unfinished), **about_events(whose))
         for job, execution in unfinished:
             try:
                 self._store.release(execution.id, event_ids(job))
@@ -161,7 +164,11 @@ class BookkeepingWorker(Worker):
             except Exception as error:
                 if not is_unavailable(error):
                     raise
-                log.warning("redis is away; another worker will find these events", error=str(error))
+                log.warning(
+                    "redis is away; another worker will find these events",
+                    error=str(error),
+                    **about_events(event_ids(job)),
+                )
 
     def forget(self, job: Job, execution: Execution) -> None:
         """Remove what RQ keeps of this execution of a job, and the job.

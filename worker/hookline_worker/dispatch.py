@@ -6,6 +6,8 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from hookline.lanes import REPLAY_LANE, paused_actions, source_lane
 from hookline.queue import Job, job
@@ -15,14 +17,32 @@ from hookline_worker.group import Group, Owner
 from hookline_worker.plugins import Plugins
 from hookline_worker.recorder import LEASE_SECONDS
 
+if TYPE_CHECKING:  # it imports OpenTelemetry
+    from hookline.spans import Tracer
+
 Fields = dict[str, bytes]
 
 
 class Dispatcher:
     """What `process` does; one for each worker process, made before the fork."""
 
-    def __init__(self, store: Store, plugins: Plugins, settings: Settings) -> None:
-        self._store, self._plugins, self._settings = store, plugins, settings
+    def __init__(
+        self, store: Store, plugins: Plugins, settings: Settings, tracer: Tracer | None = None
+    ) -> None:
+        self._store, self._plugins, self._settings, self._tracer = store, plugins, settings, tracer
+        self._is_leaving = False
+
+    def leave(self) -> None:
+        """Begin no further run from now on; those under way go on."""
+        self._is_leaving = True
+
+    def is_leaving(self) -> bool:
+        """Whether no further run is to begin."""
+        return self._is_leaving
+
+    def traced(self) -> AbstractContextManager[object]:
+        """Around all that a process runs, after it was forked."""
+        return self._tracer or nullcontext()
 
     def process(self, event_ids: Sequence[str], *, token: str, execution: str) -> None:
         """Run what is not finished of these events, as the owner `token` of their leases."""
@@ -43,8 +63,9 @@ class Dispatcher:
             self._send_on(token, suspects, jobs)
         if taken:
             clock = _Clock(now_ms, taken_at)
-            owner = Owner(token, execution, clock.now_ms)
-            Group(self._store, self._plugins, self._settings, owner, paused_actions(paused_lanes)).run(taken)
+            owner = Owner(token, execution, clock.now_ms, self.is_leaving)
+            paused_names = paused_actions(paused_lanes)
+            Group(self._store, self._plugins, self._settings, owner, paused_names, self._tracer).run(taken)
 
     def _send_on(self, token: str, suspects: dict[str, Fields], jobs: list[Job]) -> None:
         """Run alone what may have killed a process, and enqueue these other jobs."""

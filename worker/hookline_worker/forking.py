@@ -23,6 +23,7 @@ from redis import RedisError
 from rq.executions import Execution
 from rq.job import Job
 
+from hookline.about import about_events
 from hookline.connections import is_unavailable
 from hookline_worker.children import Child, wait_for_news
 from hookline_worker.popping import event_ids
@@ -76,21 +77,26 @@ class ForkingWorker(HooklineWorker):
             self._is_horse = True
             with contextlib.suppress(RedisError):  # if Redis is away, the first group will notice
                 self.connection.ping()  # connected before there is a group that would wait for it
-            left = self._settings.groups_per_child
-            for group in _groups_on(line):
-                self._do_group(*group)
-                sys.stdout.flush()  # what the actions printed
-                left = left - 1 if threading.active_count() == 1 else 0  # a run may leave a thread behind
-                with contextlib.suppress(OSError):  # the parent has died, and there is nothing more to come
-                    line.send(left > 0)
-                if left == 0:
-                    break
+            with self._dispatcher.traced():
+                self._do_groups(line)
             status = 0
         except Exception as error:
             if not is_unavailable(error):
                 log.exception("a job could not be ended")
         finally:
             os._exit(status)
+
+    def _do_groups(self, line: Connection) -> None:
+        left, own_threads = self._settings.groups_per_child, threading.active_count()
+        for group in _groups_on(line):
+            self._do_group(*group)
+            sys.stdout.flush()  # what the actions printed
+            left = left - 1 if threading.active_count() == own_threads else 0  # a run may leave one behind
+            left = 0 if self._dispatcher.is_leaving() else left
+            with contextlib.suppress(OSError):  # the parent has died, and there is nothing more to come
+                line.send(left > 0)
+            if left == 0:
+                break
 
     def _do_group(self, job_id: str, data: bytes, execution_id: str) -> None:
         queue = self.queues[0]
@@ -100,9 +106,9 @@ class ForkingWorker(HooklineWorker):
         self.perform_job(job, queue, execution)
 
     def setup_work_horse_signals(self) -> None:
-        """Leave stopping to the parent: a SIGTERM to the whole group must not cut a run."""
+        """Leave stopping to the parent, which sends SIGTERM, too: neither cuts a run that has begun."""
         signal.signal(signal.SIGINT, _ignore)
-        signal.signal(signal.SIGTERM, _ignore)
+        signal.signal(signal.SIGTERM, lambda *_: self._dispatcher.leave())
 
     def _lanes_under_way(self) -> list[str]:
         return [child.lane for child in self._children if child.group is not None]
@@ -135,7 +141,12 @@ class ForkingWorker(HooklineWorker):
         job, execution = child.group
         child.missing = 0 if self._store.lives(execution.id) else child.missing + 1
         if child.missing >= FROZEN_TICKS and child.exit_code is None:
-            log.error("a child stands still and is killed", pid=child.pid, job=job.id)
+            log.error(
+                "a child stands still and is killed",
+                pid=child.pid,
+                job=job.id,
+                **about_events(event_ids(job)),
+            )
             os.kill(child.pid, signal.SIGKILL)
 
     def _bury(self, child: Child, code: int) -> None:
@@ -148,11 +159,14 @@ class ForkingWorker(HooklineWorker):
             log.error(
                 "a child died; its events run again, each alone",
                 cause=death or "redis was away",
-                events=len(released),
+                **about_events(released),
             )
         child.close()
 
     def _finish_groups(self) -> None:
+        for child in self._children:
+            if child.exit_code is None:
+                os.kill(child.pid, signal.SIGTERM)  # which begins no further run then
         while self._children and not self._patience_is_over():
             self._try_looking_after_groups()
             wait_for_news(self._children, 0.1)

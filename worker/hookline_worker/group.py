@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
+from hookline.about import about
 from hookline.actions import Action
 from hookline.errors import ParseError
 from hookline.failures import failure_group
@@ -24,10 +24,12 @@ from hookline_worker.clients import Clients
 from hookline_worker.plugins import Plugins
 from hookline_worker.policy import Policy
 from hookline_worker.recorder import Record, Recorder
+from hookline_worker.traces import Traces
+from hookline_worker.underway import UnderWay, ask
 from hookline_worker.work import Work, interrupted, read
 
-BLOCKED_SECONDS = 5.0
-"""How long past its time a run may still be unfinished before its event loop counts as blocked."""
+if TYPE_CHECKING:  # it imports OpenTelemetry
+    from hookline.spans import Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,8 @@ class Owner(NamedTuple):
     """RQ's name of it."""
     now_ms: Callable[[], int]
     """Redis's time."""
+    is_leaving: Callable[[], bool]
+    """Whether it was told to stop: then it ends the runs that it has begun, and begins no other."""
 
 
 class Group:
@@ -55,17 +59,19 @@ class Group:
         settings: Settings,
         owner: Owner,
         paused_actions: frozenset[str] = frozenset(),
+        tracer: Tracer | None = None,
     ) -> None:
         self._plugins, self._settings, self._paused = plugins, settings, paused_actions
-        self._now_ms = owner.now_ms
+        self._now_ms, self._is_leaving = owner.now_ms, owner.is_leaving
         self._policy = Policy(settings)
-        self._deadlines: dict[tuple[str, str], float] = {}
+        self._traces = None if tracer is None else Traces(tracer)
+        self._under_way = UnderWay(self._policy, self._traces)
         self._recorder = Recorder(
             store,
             token=owner.token,
             execution=owner.execution,
             now_ms=owner.now_ms,
-            blocked_by=self._blocked_by,
+            blocked_by=self._under_way.blocked_by,
         )
 
     def run(self, taken: dict[str, dict[str, bytes]]) -> None:
@@ -83,7 +89,8 @@ class Group:
             self._clients = clients
             started: list[Coroutine[Any, Any, None]] = []
             for event_id, fields in taken.items():
-                started += self._start(event_id, fields)
+                with about(event_id=event_id):
+                    started += self._start(event_id, fields)
             for error in await asyncio.gather(*started, return_exceptions=True):
                 if error is not None:  # a mistake of ours, after the siblings have finished
                     raise error
@@ -95,10 +102,16 @@ class Group:
         except ParseError as error:
             log.warning("event cannot be parsed; it is a dead letter", event_id=event_id, error=str(error))
             self._settle_unread(event_id, str(error))
+            if self._traces is not None:
+                self._traces.unread(event_id, fields.get("trace", b"").decode(), str(error))
             return []
+        if self._traces is not None:
+            self._traces.waited(work)
         due = [*self._unfinished(work), *self._new(work)]
         runs = [(action, run) for action, run in due if not self._waits(work, run)]
         work.open = len(runs)
+        if not work.runs:
+            log.debug("no action wants this event", event_id=event_id, source=work.source)
         if not runs:
             self._put(work)
         elif work.deaths:
@@ -143,8 +156,8 @@ class Group:
         if action.when is None:
             return True
         try:
-            with self._watched(work, action):
-                return bool(action.when(work.event))
+            with self._under_way.watched(work, action, 1):
+                return ask(action.when, work.event)
         except BaseException as error:  # foreign code, and the first part of the action
             run.attempts.append(Attempt(self._now_ms(), 0))
             self._conclude(work, action, run, failure(error))
@@ -160,6 +173,8 @@ class Group:
         while True:
             if run.state != "retrying" or self._is_due(run):
                 async with self._slots:
+                    if self._is_leaving():
+                        break
                     await self._attempt(work, action, run)
             if run.is_final or work.underway == 0 or work.id in self._recorder.lost:
                 break
@@ -199,7 +214,7 @@ class Group:
             )
         work.begin()
         try:
-            with self._watched(work, action):
+            with self._under_way.attempt(work, action, number):
                 if number == 1 or self._still_wanted(work, action, run):
                     seconds, tell = (
                         self._policy.timeout_seconds(action),
@@ -212,7 +227,7 @@ class Group:
     def _still_wanted(self, work: Work, action: Action, run: Run) -> bool:
         """Whether the action's own condition holds at a later attempt, too; if not, the run has ended."""
         try:
-            if action.when is None or action.when(work.event):
+            if action.when is None or ask(action.when, work.event):
                 return True
             outcome = SUCCESS
         except BaseException as error:  # foreign code
@@ -237,6 +252,8 @@ class Group:
 
     def _concluded(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> Ended:
         self._policy.conclude(work.id, action, run, outcome, self._now_ms())
+        if self._traces is not None:
+            self._traces.end(work, run, outcome)
         return Ended(run.action, run.state, run.attempts[-1].milliseconds or 0)
 
     def _put(self, work: Work) -> None:
@@ -262,27 +279,12 @@ class Group:
     def _is_due(self, run: Run) -> bool:
         return (run.due_at_ms or 0) <= self._now_ms()
 
-    @contextlib.contextmanager
-    def _watched(self, work: Work, action: Action) -> Iterator[None]:
-        """While the author's code runs, the recorder watches whether it ends in time."""
-        key = (work.id, action.name)
-        self._deadlines[key] = time.monotonic() + self._policy.timeout_seconds(action) + BLOCKED_SECONDS
-        try:
-            yield
-        finally:
-            del self._deadlines[key]
-
-    def _blocked_by(self) -> str | None:
-        """An action that should have been timed out long ago, had the event loop not stood still."""
-        now = time.monotonic()
-        return next((name for (_, name), at in list(self._deadlines.items()) if at < now), None)
-
 
 def _settle(work: Work, change: Change) -> tuple[tuple[str, int], ...]:
     """Say in the change how the event has ended for now; and where and when it is to be looked at again."""
     again: list[tuple[str, int]] = []
     change.state = work.state()
-    if change.state == "retrying":
+    if change.state in ("queued", "retrying"):
         again.append((work.lane, math.ceil(work.due_at_ms() / 1000)))
     if change.state == "paused" or work.is_newly_paused:
         again += [(action_lane(action), 0) for action in work.paused()]

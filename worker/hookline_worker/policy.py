@@ -19,6 +19,7 @@ class Policy:
 
     def __init__(self, settings: Settings) -> None:
         self._worker = settings.worker
+        self._log = log.bind()  # ready-made: the proxy makes one for every line, heard or not
 
     def attempts(self, action: Action | None) -> int:
         """How often a run is tried; None is an action that no plugin has any more."""
@@ -30,10 +31,17 @@ class Policy:
 
     def conclude(self, event_id: str, action: Action | None, run: Run, outcome: Outcome, now_ms: int) -> None:
         """Put the outcome of the run's last attempt into the run: done, dead, or due again."""
+        last, number = run.attempts[-1], len(run.attempts)
         if outcome.error is None:
             run.state = "done"
+            self._log.debug(
+                "run is done",
+                event_id=event_id,
+                action=run.action,
+                attempt=number,
+                milliseconds=last.milliseconds,
+            )
             return
-        last, number = run.attempts[-1], len(run.attempts)
         last.error, last.traceback = outcome.error, outcome.traceback
         about = {"event_id": event_id, "action": run.action, "attempt": number, "error": outcome.error}
         if outcome.gave_up or number >= self.attempts(action):

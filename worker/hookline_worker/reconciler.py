@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from pydantic_core import from_json
 
+from hookline.about import about_events
 from hookline.keys import JOBS_KEY, LANES_KEY, OPEN_KEY
 from hookline.operations import text
 from hookline.queue import JOB_PREFIX, QueueKeys
@@ -104,7 +105,7 @@ class Reconciler:
     def _enqueue_events(self, lost: Collection[str]) -> None:
         enqueued = self._store.reconcile(sorted(lost))
         if enqueued:
-            log.error("events that no job knew of are enqueued", events=len(enqueued), first=enqueued[0])
+            log.error("events that no job knew of are enqueued", **about_events(enqueued))
 
     def _enqueue_jobs(self, lost: Collection[str]) -> None:
         enqueued = self._store.enqueue_again(sorted(lost))

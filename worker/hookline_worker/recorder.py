@@ -12,13 +12,14 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 from redis import RedisError
 
+from hookline.about import about_events
 from hookline.connections import is_unavailable
 from hookline.queue import job
 from hookline.store import Change, Store
@@ -56,7 +57,7 @@ class Recorder:
         token: str,
         execution: str,
         now_ms: Callable[[], int],
-        blocked_by: Callable[[], str | None] = lambda: None,
+        blocked_by: Callable[[], tuple[str, str] | None] = lambda: None,
     ) -> None:
         self._store, self._token, self._execution = store, token, execution
         self._now_ms, self._blocked_by = now_ms, blocked_by
@@ -93,10 +94,12 @@ class Recorder:
             for place in record.again:
                 again[place].append(record.change.event_id)
         jobs = [job(ids, lane=lane, due_seconds=due) for (lane, due), ids in again.items()]
-        lost, tries = self._patiently(lambda: self._store.record(self._token, list(changes.values()), jobs))
+        lost, tries = self._patiently(
+            lambda: self._store.record(self._token, list(changes.values()), jobs), list(changes)
+        )
         self.lost.update(lost)
         if lost and tries == 1:  # a try whose answer was lost may have done it, and released them
-            log.warning("another worker has taken these events over; not recorded here", event_ids=lost)
+            log.warning("another worker has taken these events over; not recorded here", **about_events(lost))
 
     def _work(self) -> None:
         try:
@@ -129,15 +132,18 @@ class Recorder:
         self._next_beat = time.monotonic() + BEAT_SECONDS
         culprit = self._blocked_by()
         if culprit is not None:
-            log.critical("an action blocks the event loop, so its process ends", action=culprit)
+            event_id, action = culprit
+            log.critical(
+                "an action blocks the event loop, so its process ends", event_id=event_id, action=action
+            )
             os._exit(EXIT_BLOCKED)
         self._patiently(self._keep)
 
     def _keep(self) -> None:
         self._store.keep(self._token, int(LEASE_SECONDS * 1000), self._execution, self._now_ms())
 
-    def _patiently(self, call: Callable[[], T]) -> tuple[T, int]:
-        """What `call` gives, and in how many tries."""
+    def _patiently(self, call: Callable[[], T], event_ids: Sequence[str] = ()) -> tuple[T, int]:
+        """What `call`, which is about these events, gives, and in how many tries."""
         since = time.monotonic()
         tries = 0
         while True:
@@ -149,7 +155,11 @@ class Recorder:
                 if is_orphan or not is_unavailable(error):
                     raise
                 if tries == 1:
-                    log.warning("redis is away; the ledger is written when it is back", error=str(error))
+                    log.warning(
+                        "redis is away; the ledger is written when it is back",
+                        error=str(error),
+                        **about_events(event_ids),
+                    )
                 time.sleep(RECONNECT_SECONDS)
                 with contextlib.suppress(RedisError):  # it may only lack a replica, and the leases run out
                     self._keep()

@@ -20,12 +20,14 @@ from hookline.connections import is_unavailable
 from hookline.settings import Settings
 from hookline.shares import may_take
 from hookline.store import Store
+from hookline_worker.adopting import Adoption
 from hookline_worker.bookkeeping import BookkeepingWorker
 from hookline_worker.chores import Chores
 from hookline_worker.dispatch import Dispatcher
 from hookline_worker.popping import next_job
 from hookline_worker.purger import Purger
 from hookline_worker.reconciler import Reconciler
+from hookline_worker.replayer import Replayer
 
 POLL_SECONDS = 1
 FULL_LANE_SECONDS = 0.2
@@ -47,8 +49,14 @@ class HooklineWorker(BookkeepingWorker):
 
     def __init__(self, redis: Redis, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
         super().__init__(redis, store, dispatcher, settings)
+        queue_name = settings.worker.queue
         self._chores = Chores(
-            redis, self.name, Reconciler(store, settings.worker.queue), Purger(store, settings)
+            redis,
+            self.name,
+            Reconciler(store, queue_name),
+            Replayer(store, queue_name),
+            Purger(store, settings),
+            Adoption(store),
         )
         self._next_tick = 0.0
         self._last_began_at = 0.0
@@ -178,6 +186,7 @@ class HooklineWorker(BookkeepingWorker):
     def teardown(self) -> None:
         """Wait for what is under way, hand over what outlasts our patience, and sign off."""
         log.info("worker is stopping", worker=self.name)
+        self._dispatcher.leave()
         self._finish_groups()
         try:
             self.register_death()  # type: ignore[no-untyped-call]

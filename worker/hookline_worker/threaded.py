@@ -13,7 +13,9 @@ import structlog
 from rq.executions import Execution
 from rq.job import Job
 
+from hookline.about import about_events
 from hookline.connections import is_unavailable
+from hookline_worker.popping import event_ids
 from hookline_worker.rq_worker import HooklineWorker
 
 log = structlog.get_logger(__name__)
@@ -30,6 +32,11 @@ class ThreadWorker(HooklineWorker):
         self._lanes: dict[str, str] = {}
         self._one_has_ended = threading.Event()
 
+    def work(self, *arguments: Any, **options: Any) -> bool:
+        """Work until SIGTERM or SIGINT, and send the last spans."""
+        with self._dispatcher.traced():
+            return super().work(*arguments, **options)
+
     def _begin(self, job: Job, lane: str) -> None:
         """Start a thread for the job."""
         group = (job, self.prepare_execution(job))
@@ -41,10 +48,11 @@ class ThreadWorker(HooklineWorker):
         try:
             self.perform_job(job, self.queues[0], execution)
         except Exception as error:
+            whose = {"job": job.id, **about_events(event_ids(job))}
             if not is_unavailable(error):
-                log.exception("a job failed, which should not happen", job=job.id)
+                log.exception("a job failed, which should not happen", **whose)
             else:
-                log.warning("redis is away; another worker will find this job", job=job.id, error=str(error))
+                log.warning("redis is away; another worker will find this job", error=str(error), **whose)
         finally:
             del self._groups[execution.id], self._lanes[execution.id]
             self._one_has_ended.set()

@@ -39,6 +39,8 @@ class Work:
     """How often a process died while it had this event."""
     death: str
     """Why, the last time, if anybody saw it."""
+    trace: str = ""
+    """The W3C `traceparent` that its runs belong to; empty where it is not traced."""
     untold_type: str = ""
     """The event's type, until it goes with the next record."""
     changed: set[str] = field(default_factory=set)
@@ -81,12 +83,14 @@ class Work:
     def state(self) -> EventState:
         """What the event's state is, going by its runs."""
         states = {run.state for run in self.runs.values()}
+        if "running" in states:  # one that has not begun, and is left to another worker
+            return "queued"
         if not states <= {*FINISHED, "paused"}:
             return "retrying"
         return "paused" if "paused" in states else "dead" if "dead" in states else "done"
 
     def due_at_ms(self) -> int:
-        """When the first of the runs that are to be tried again is due."""
+        """When the first of its runs is due that another worker, or a later look, is to begin."""
         waiting = (run for run in self.runs.values() if not run.is_final and run.state != "paused")
         return min(run.due_at_ms or 0 for run in waiting)
 
@@ -131,6 +135,7 @@ def _read(event_id: str, fields: dict[str, bytes]) -> Work:
         is_replay=int(fields.get("replays", 0)) > 0,
         deaths=deaths,
         death=death,
+        trace=fields.get("trace", b"").decode(),
         untold_type="" if "type" in fields else event.type,
     )
 

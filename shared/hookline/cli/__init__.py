@@ -13,10 +13,15 @@ from hookline.cli.check import check
 from hookline.cli.demo import demo
 from hookline.cli.dev import dev
 from hookline.cli.events import events_app
+from hookline.cli.pausing import pause, resume
 from hookline.cli.plugins import plugins
+from hookline.cli.purge import purge
 from hookline.cli.replay import replay
-from hookline.cli.run import receiver, worker
+from hookline.cli.replays import replays_app
+from hookline.cli.run import alarms, console, receiver, worker
 from hookline.cli.send import send
+from hookline.cli.stats import stats
+from hookline.cli.tail import tail
 from hookline.connections import is_unavailable
 from hookline.errors import HooklineError
 
@@ -28,9 +33,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, dev, receiver, worker, send, replay, check, plugins):
+for command in (
+    *(demo, dev, receiver, worker, console, alarms),
+    *(send, tail, stats, replay, pause, resume, purge, check, plugins),
+):
     app.command()(command)
 app.add_typer(events_app)
+app.add_typer(replays_app)
 
 
 def main() -> None:

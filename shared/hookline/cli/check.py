@@ -7,21 +7,25 @@ from pathlib import Path
 
 import typer
 
+from hookline.cli.alarm_findings import examine_alarms
+from hookline.cli.console_findings import examine_console
 from hookline.cli.findings import Finding, Grade, doubtful, print_findings, right, wrong
 from hookline.cli.options import Config
 from hookline.cli.plugin_findings import examine_places
 from hookline.cli.plugin_report import read_plugins
 from hookline.cli.redis_findings import examine_redis
 from hookline.cli.spool_findings import examine_spool
+from hookline.cli.stopping_findings import examine_stopping
 from hookline.errors import SettingsError
 from hookline.references import resolve_secret
-from hookline.settings import Settings, Source, config_file, load_settings
+from hookline.settings import Settings, Source, Tracing, Worker, config_file, load_settings
+from hookline.tracing import make_tracer
 
 SHORT_SECRET_BYTES = 12
 
 
 def check(config: Config = None) -> None:
-    """Look at settings, secrets, Redis, the spool and plugins. Exit status 1 if anything is wrong."""
+    """Look at settings, secrets, Redis, spool, console and plugins. Exit status 1 if anything is wrong."""
     findings = list(_examine(config))
     print_findings(findings)
     if any(finding.grade is Grade.WRONG for finding in findings):
@@ -43,8 +47,23 @@ def _examine(config: Path | None) -> Iterator[Finding]:
     except SettingsError as error:
         yield wrong("redis", str(error))
     yield from examine_spool(settings.spool)
+    yield from examine_console(settings.console)
+    yield from examine_alarms(settings.alarms)
+    yield from examine_tracing(settings.tracing)
     yield from examine_places(settings.worker.plugins)
-    yield from _examine_plugins(config)
+    yield from _examine_plugins(config, settings.worker)
+
+
+def examine_tracing(settings: Tracing) -> Iterator[Finding]:
+    """Could traces be made, if they should be?"""
+    if settings.endpoint is None:
+        return
+    try:
+        make_tracer(settings, process="worker")
+    except SettingsError as error:
+        yield wrong("tracing", str(error))
+    else:
+        yield right("tracing", f"of {settings.ratio:.0%} of the deliveries, traces are sent")
 
 
 def examine_sources(settings: Settings) -> Iterator[Finding]:
@@ -75,7 +94,7 @@ def _examine_source(subject: str, source: Source) -> Iterator[Finding]:
             yield right(subject, f"{source.provider}, the secret {reference!r} is present")
 
 
-def _examine_plugins(config: Path | None) -> Iterator[Finding]:
+def _examine_plugins(config: Path | None, worker: Worker) -> Iterator[Finding]:
     report = read_plugins(config)
     for problem in report.problems:
         yield wrong("plugins", problem)
@@ -84,3 +103,4 @@ def _examine_plugins(config: Path | None) -> Iterator[Finding]:
         yield right("plugins", f"{count} action{'s' if count != 1 else ''} (`hookline plugins` lists them)")
     elif not report.problems:
         yield doubtful("plugins", "no action is declared, so events are only kept", "write a plugin")
+    yield from examine_stopping(worker, report.actions)

@@ -20,12 +20,12 @@ from rich.text import Text
 
 from hookline.cli.dev import LOOK_SECONDS, follow
 from hookline.cli.events import STATE_STYLES
-from hookline.cli.tail import print_log, run_words
+from hookline.cli.lines import print_log, run_words
 from hookline.environment import CONFIG_VARIABLE
 from hookline.errors import HooklineError
+from hookline.live import Live, Seen
 from hookline.operations import now_ms
 from hookline.senders import Answer, Outgoing, Poster, delivery_random, make_delivery, sender_types
-from hookline.watch import Seen, Watch
 from hookline.workbench import Workbench
 
 FOLDER = Path(".hookline/demo")
@@ -39,6 +39,9 @@ CONFIG = """\
 [receiver]
 port = 0
 admin_port = 0
+
+[console]
+port = 0
 
 [worker]
 plugins = [{plugins}]
@@ -76,17 +79,17 @@ def demo(
             "sending one delivery of every type, and some that are broken, to itself …", style="dim"
         )
         bench.start_worker()
-        watch = Watch(bench.store, since_ms=now_ms())
+        live = Live(bench.store)
         answers = asyncio.run(_send_everything(bench.receiver_url, secret.encode()))
-        as_expected = _wait_for_all(watch, queued=_count(answers, "queued"))
-        _print(console, watch.events, answers)
+        events, as_expected = _wait_for_all(live, queued=_count(answers, "queued"))
+        _print(console, events, answers)
         if once:
-            _print_sum(watch.events)
+            _print_sum(events)
             raise typer.Exit(0 if as_expected and _answered_as_expected(answers) else 1)
         _say_where_next(console, bench, plugins)
-        _print_sum(watch.events)
+        _print_sum(events)
         shown.set()
-        follow(console, bench, watch, (str(plugins),))
+        follow(console, bench, live, (str(plugins),))
 
 
 def _example_plugins() -> Path:
@@ -121,17 +124,19 @@ def _deliveries(provider: str, secret: bytes) -> list[Outgoing]:
     return [*deliveries, forged]
 
 
-def _wait_for_all(watch: Watch, *, queued: int) -> bool:
-    """Whether as many events as were queued finished, each in the state that it should reach."""
+def _wait_for_all(live: Live, *, queued: int) -> tuple[list[Seen], bool]:
+    """The events, and whether as many as were queued finished, each in the state that it should reach."""
+    events: dict[str, Seen] = {}
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
-        watch.look()
-        if len(watch.events) >= queued and all(seen.is_finished for seen in watch.events):
-            return len(watch.events) == queued and all(
-                (seen.state == "dead") == (seen.type in EXPECTED_DEAD) for seen in watch.events
+        events |= {seen.id: seen for seen in live.look()}
+        if len(events) >= queued and all(seen.is_finished for seen in events.values()):
+            as_expected = len(events) == queued and all(
+                (seen.state == "dead") == (seen.type in EXPECTED_DEAD) for seen in events.values()
             )
+            return list(events.values()), as_expected
         time.sleep(LOOK_SECONDS / 4)
-    return False
+    return list(events.values()), False
 
 
 def _answered_as_expected(answers: list[Answer]) -> bool:
@@ -171,7 +176,8 @@ def _say_where_next(console: Console, bench: Workbench, plugins: Path) -> None:
     hookline = os.path.relpath(sys.argv[0]) if os.path.isfile(sys.argv[0]) else "hookline"
     console.print(
         f"""
-It stays up until Ctrl-C. Meanwhile, in another terminal:
+It stays up until Ctrl-C. Meanwhile {bench.start_console()}.
+And in another terminal:
   export HOOKLINE_REDIS__URL={bench.redis_url}
   {hookline} events --state dead     # what failed
   {hookline} events show ID          # and why

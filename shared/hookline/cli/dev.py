@@ -11,16 +11,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from hookline.cli.following import Follower
+from hookline.cli.lines import event_line, print_log
 from hookline.cli.options import Config
 from hookline.cli.route import DEV_SECRET
-from hookline.cli.tail import event_line, print_log
-from hookline.connections import is_unavailable
 from hookline.environment import CONFIG_VARIABLE
 from hookline.errors import SettingsError
-from hookline.operations import now_ms
+from hookline.live import Live
 from hookline.service import ServiceError
 from hookline.settings import Settings, load_settings
-from hookline.watch import Watch
 from hookline.workbench import Workbench
 
 FOLDER = Path(".hookline/dev")
@@ -54,14 +53,16 @@ def dev(
         environment=environment,
         on_log=lambda line: print_log(console, line),
     ) as bench:
-        watch = Watch(bench.store, since_ms=now_ms())
+        live = Live(bench.store)
         _say_where(console, bench, settings)
+        console.print(bench.start_console(), highlight=False, markup=False, soft_wrap=True)
         _start_worker(console, bench)
-        follow(console, bench, watch, settings.worker.plugins)
+        follow(console, bench, live, settings.worker.plugins)
 
 
-def follow(console: Console, bench: Workbench, watch: Watch, plugins: tuple[str, ...]) -> None:
+def follow(console: Console, bench: Workbench, live: Live, plugins: tuple[str, ...]) -> None:
     """Print events as they change, and restart the worker when a plugin is saved, until Ctrl-C."""
+    follower = Follower(live, console)
     saved, stop = threading.Event(), threading.Event()
     places = [place for place in plugins if Path(place).exists()]
     if places:
@@ -73,21 +74,12 @@ def follow(console: Console, bench: Workbench, watch: Watch, plugins: tuple[str,
                 console.print("plugins were saved; the worker loads them anew", style="dim")
                 bench.stop_worker()
                 _start_worker(console, bench)
-            _print_changes(console, watch)
+            for seen in follower.look():
+                console.print(event_line(seen), soft_wrap=True)
     except KeyboardInterrupt:
         console.print("stopping", style="dim")
     finally:
         stop.set()
-
-
-def _print_changes(console: Console, watch: Watch) -> None:
-    try:
-        for seen in watch.look():
-            console.print(event_line(seen), soft_wrap=True)
-    except Exception as error:
-        if not is_unavailable(error):
-            raise
-        console.print(f"redis is away: {error}", style="red", markup=False)
 
 
 def _start_worker(console: Console, bench: Workbench) -> None:

@@ -1,4 +1,4 @@
-"""`hookline receiver` and `hookline worker`: become the process that does it."""
+"""`hookline receiver`, `hookline worker` and `hookline console`: become the process that does it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,21 @@ def worker(
     """Run the actions on the events."""
     options = ["--processes", str(processes), *(["--no-fork"] if no_fork else [])]
     _become("worker", "hookline_worker", "rq", config, options)
+
+
+def console(config: Config = None) -> None:
+    """Serve the operator's web page: see what came in and what became of it, and put it right."""
+    _become("console", "hookline_console", "jinja2", config, [])
+
+
+def alarms(
+    config: Config = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test message to everybody, say what they answer, and end.")
+    ] = False,
+) -> None:
+    """Watch, and tell people when something is wrong; the console does that too."""
+    _become("console", "hookline_console.alarms", "apprise", config, ["--test"] if test else [])
 
 
 def _become(what: str, module: str, needs: str, config: Path | None, options: list[str]) -> None:
