@@ -3,19 +3,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo test check format bench chaos clean
+.PHONY: demo test check format bench chaos screenshots clean
 
 demo: .venv/installed
 	$(BIN)/hookline demo $(ARGS)
 
 test: .venv/installed
-	$(BIN)/pytest --numprocesses 4 $(ARGS)
+	$(BIN)/pytest --numprocesses 4 --dist loadgroup $(ARGS)
 
 bench: .venv/installed
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)
 
 chaos: .venv/installed
 	$(BIN)/python -m chaos $(if $(QUICK),--quick) $(ARGS)
+
+screenshots: .venv/installed
+	$(BIN)/python -m screenshots $(ARGS)
 
 check: .venv/installed
 	$(BIN)/ruff check
