@@ -57,8 +57,12 @@ class Finish:
         with ours.worker() as worker:
             ours.wait_until_finished(before + GROUP_EVENTS, worker)
         store = Store(ours.redis.client, QUEUE)
-        newest = store.event_ids()[-1]
-        fields = store.fields(newest)
+        return cls.of(store, store.event_ids()[-1])
+
+    @classmethod
+    def of(cls, store: Store, event_id: str) -> Finish:
+        """Look at an event that a worker has finished."""
+        fields = store.fields(event_id)
         written = {name: value.decode() for name, value in fields.items() if _is_of_a_run(name)}
         return cls(written, fields["type"].decode())
 
@@ -72,20 +76,20 @@ class Place(NamedTuple):
 
 
 def store_finished(
-    ours: Ours, count: int, finish: Finish, place_of: Callable[[int], Place] | None = None
+    url: str, count: int, finish: Finish, place_of: Callable[[int], Place] | None = None
 ) -> None:
-    """Add so many finished events, their receipt spread over the last six days.
+    """Add so many finished events, their receipt spread over the last six days. No worker may run meanwhile.
 
     All are done and as the worker's were, or each has the place that its number gives it.
     """
-    client = ours.redis.client
-    store = Store(client, QUEUE)
     places = map(place_of or (lambda _: Place(SOURCE, finish.type, "done")), range(count))
     events = _events(count, places)
-    while batch := list(islice(events, _AT_ONCE)):
-        asyncio.run(_commit(ours.redis.port, [event for event, _ in batch]))
-        _finish(store, [(event.id, place) for event, place in batch], finish)
-        _forget_jobs(client)
+    with Redis.from_url(url) as client:
+        store = Store(client, QUEUE)
+        while batch := list(islice(events, _AT_ONCE)):
+            asyncio.run(_commit(url, [event for event, _ in batch]))
+            _finish(store, [(event.id, place) for event, place in batch], finish)
+            _forget_jobs(client)
 
 
 def fits(count: int) -> bool:
@@ -114,9 +118,9 @@ def _events(count: int, places: Iterator[Place]) -> Iterator[tuple[RawEvent, Pla
         )
 
 
-async def _commit(port: int, events: list[RawEvent]) -> None:
+async def _commit(url: str, events: list[RawEvent]) -> None:
     groups = (events[start : start + GROUP_EVENTS] for start in range(0, len(events), GROUP_EVENTS))
-    async with AsyncRedis(port=port) as client:
+    async with AsyncRedis.from_url(url) as client:
         commit = CommitScript(client, QUEUE)
 
         async def take_turns() -> None:

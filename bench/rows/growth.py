@@ -80,7 +80,7 @@ class _Level:
         these = requests[next(self.rounds)]
         if len(these.starts) * 10 > self.stored:
             self.redis.client.flushall()
-            store_finished(self.ours, self.stored, self.finish)
+            store_finished(self.ours.redis.url, self.stored, self.finish)
         return self._cpu(bench, these) | self._times()
 
     def _cpu(self, bench: Bench, requests: Requests) -> Sample:
@@ -126,7 +126,7 @@ def _contest(bench: Bench, findings: Findings, stack: ExitStack, levels: list[in
 def _level(bench: Bench, stack: ExitStack, stored: int, finish: Finish) -> _Level:
     redis = stack.enter_context(bench.redis())
     ours = bench.ours(redis)
-    store_finished(ours, stored, finish)
+    store_finished(ours.redis.url, stored, finish)
     return _Level(stored, ours, stack.enter_context(ours.receiver()), finish)
 
 

@@ -1,4 +1,4 @@
-"""Search: how long looking for events takes among very many, and for how long that keeps Redis busy."""
+"""Search: how long looking for events takes among very many, on a page too, and how busy it keeps Redis."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bench.bench import Bench
 from bench.contest import Findings, NotMeasuredError, Sample, Samples, Table
 from bench.ours import QUEUE
 from bench.report import spread_text
+from bench.rows.pages import measure_pages
 from bench.stored import BYTES_PER_EVENT, DAY_MS, Finish, Place, fits, store_finished
 from hookline.index import Filter, Page, failure_groups, search
 from hookline.live import Live
@@ -42,11 +43,12 @@ def measure(bench: Bench) -> Findings:
     bench.console.print(f"  [dim]storing {stored:,} finished events[/]")
     with bench.redis() as redis:
         ours = bench.ours(redis)
-        store_finished(ours, stored, Finish.of_a_worker(ours), place_of)
+        store_finished(ours.redis.url, stored, Finish.of_a_worker(ours), place_of)
         store = Store(redis.client, QUEUE)
         looks = _looks(store)
         samples = bench.contest(findings, NAME, {name: _sampler(store, look) for name, look in looks.items()})
-    findings.tables.append(_table(samples, stored))
+        findings.tables.append(_table(samples, stored))
+        measure_pages(bench, ours, store, findings, rare=RARE)
     return findings
 
 

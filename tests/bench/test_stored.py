@@ -30,7 +30,7 @@ def ours(tmp_path: Path) -> Iterator[Ours]:
 
 def test_they_are_finished_listed_and_due_for_purging(ours: Ours) -> None:
     """Nothing waits any more, and every index has them all."""
-    store_finished(ours, COUNT, FINISH)
+    store_finished(ours.redis.url, COUNT, FINISH)
     store = Store(ours.redis.client, QUEUE)
     listed = list(find(store, Filter()))
     assert len(listed) == ours.finished() == COUNT
@@ -43,7 +43,7 @@ def test_they_are_finished_listed_and_due_for_purging(ours: Ours) -> None:
 
 def test_their_times_of_receipt_are_spread_over_days(ours: Ours) -> None:
     """So that a page of three days ago is one from the middle."""
-    store_finished(ours, COUNT, FINISH)
+    store_finished(ours.redis.url, COUNT, FINISH)
     middle = Filter(until_ms=now_ms() - 3 * 24 * 60 * 60 * 1000)
     older = len(list(find(Store(ours.redis.client, QUEUE), middle)))
     assert older == pytest.approx(COUNT / 2, abs=2)
@@ -56,7 +56,7 @@ def test_redis_keeps_hashes_as_the_products_configuration_says(ours: Ours) -> No
 
 def test_they_may_be_of_several_sources_types_and_states(ours: Ours) -> None:
     """As the row about searching wants them."""
-    store_finished(ours, COUNT, FINISH, place_of)
+    store_finished(ours.redis.url, COUNT, FINISH, place_of)
     store = Store(ours.redis.client, QUEUE)
     assert {each.source for each in find(store, Filter())} == set(SOURCES)
     assert len(list(find(store, Filter(type="esa.kind_3")))) == len(range(3, COUNT, 29))
