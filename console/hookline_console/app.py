@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from aiohttp import web
 
+from hookline.index import failure_groups
 from hookline.settings import Settings
 from hookline_console import (
     dead_letters,
@@ -19,6 +21,7 @@ from hookline_console import (
     static_files,
 )
 from hookline_console.backend import Backend
+from hookline_console.doors import SILENT, note_request
 from hookline_console.failures import failures
 from hookline_console.guard import guard
 from hookline_console.headers import add_headers
@@ -46,7 +49,8 @@ def make_app(
     heartbeat_seconds: float = HEARTBEAT_SECONDS,
 ) -> web.Application:
     """The console over this Redis. It closes the backend when it is cleaned up."""
-    app = web.Application(middlewares=[failures, guard], client_max_size=LARGEST_FORM_BYTES)
+    app = web.Application(middlewares=[note_request, failures, guard], client_max_size=LARGEST_FORM_BYTES)
+    app[SILENT] = set()
     reader = Reader(backend)
     app[CONSOLE] = Console(
         settings=settings,
@@ -55,6 +59,7 @@ def make_app(
         sessions=Sessions(backend, password, settings.console.session_hours),
         reader=reader,
         lookout=Lookout(reader.read, look_seconds),
+        failures=Lookout(partial(backend.ask, failure_groups), look_seconds),
         templates=templates(),
         look_seconds=look_seconds,
         heartbeat_seconds=heartbeat_seconds,

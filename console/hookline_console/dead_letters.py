@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -14,12 +15,11 @@ from hookline.index import FailureGroup, failure_groups
 from hookline.operations import now_ms
 from hookline.replays import Bulk, begin, gather
 from hookline_console.answers import done
-from hookline_console.changes import readings, when_other
 from hookline_console.events import listing
 from hookline_console.forms import form
-from hookline_console.pages import part, render
+from hookline_console.pages import render
+from hookline_console.parts import stream_parts
 from hookline_console.state import console_of
-from hookline_console.stream import stream
 
 GROUP = r"/dead/{group:[0-9A-Za-z_-]{1,64}}"
 SHOWN_GROUPS = 200
@@ -43,19 +43,15 @@ def routes() -> list[web.RouteDef]:
 async def show(request: web.Request) -> web.StreamResponse:
     """Every group."""
     groups = await console_of(request).backend.ask(failure_groups)
-    shown, more = groups[:SHOWN_GROUPS], len(groups[SHOWN_GROUPS:])
-    return await render(request, "dead_letters.html", groups=shown, more=more, now_ms=now_ms())
+    return await render(request, "dead_letters.html", **_shown(groups), now_ms=now_ms())
 
 
 async def live(request: web.Request) -> web.StreamResponse:
     """The groups, whenever they change."""
-
-    def parts(groups: list[FailureGroup]) -> dict[str, str]:
-        shown, more = groups[:SHOWN_GROUPS], len(groups[SHOWN_GROUPS:])
-        return {"groups": part(request, "dead_letters/groups.html", groups=shown, more=more, now_ms=0)}
-
-    backend = console_of(request).backend
-    return await stream(request, readings(request, lambda: backend.ask(failure_groups), when_other(parts)))
+    templates = {"groups": "dead_letters/groups.html"}
+    return await stream_parts(
+        request, console_of(request).failures, templates, lambda groups: {**_shown(groups), "now_ms": 0}
+    )
 
 
 async def show_group(request: web.Request) -> web.StreamResponse:
@@ -84,6 +80,10 @@ async def replay(request: web.Request) -> web.StreamResponse:
     gathering.add_done_callback(_tell)
     await asyncio.wait({gathering}, timeout=GATHER_SECONDS)
     return await done(request, "The replay has begun.", f"/replays/{bulk.id}")
+
+
+def _shown(groups: list[FailureGroup]) -> dict[str, Any]:
+    return {"groups": groups[:SHOWN_GROUPS], "more": len(groups[SHOWN_GROUPS:])}
 
 
 async def _group(request: web.Request) -> FailureGroup:

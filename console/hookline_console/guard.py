@@ -23,10 +23,10 @@ CSRF_HEADER = "X-CSRF-Token"
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let the request through to its page, or refuse it."""
-    console = console_of(request)
-    if not is_ours(request.host, console.settings.console):
+    console, host = console_of(request), request.headers.get("Host")
+    if host is not None and not is_ours(host, console.settings.console):  # a browser never leaves it out
         raise web.HTTPMisdirectedRequest(
-            text=f"the console is not known by the name {request.host!r}; open it by its address, as "
+            text=f"the console is not known by the name {host!r}; open it by its address, as "
             "http://127.0.0.1:8090, or, behind a proxy with TLS, set console.secure_cookies = true"
         )
     changes = request.method not in ("GET", "HEAD")

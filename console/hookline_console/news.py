@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hookline.filters import Filter
 from hookline.index import search, summaries
 from hookline.ledger import FINISHED
-from hookline.live import Live, Seen
+from hookline.live import OVERLAP_MS, Live, Seen
 from hookline.store import Store
 from hookline.walk import Summary
 from hookline_console.rows import Row, row, rows
@@ -24,11 +24,13 @@ class Change:
 
 
 class News:
-    """Each `look` gives what has changed in the list of these events since the one before."""
+    """Each `look` gives what has changed in the list of these events since the one before, or else since
+    the list was made, of which the oldest event under way was received at `from_ms`."""
 
     def __init__(self, store: Store, meant: Filter, *, from_ms: int) -> None:
         self._store, self._meant = store, meant
-        self._live = Live(store, replace(meant, since_ms=from_ms))
+        # what finished after the list was made, and before it was watched, may only now be of its type
+        self._live = Live(store, replace(meant, since_ms=from_ms), finished_since_ms=from_ms - OVERLAP_MS)
         self._shown: dict[str, Summary] = {}
         self._show(search(store, meant).events)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
@@ -20,7 +20,7 @@ def is_ours(host: str, settings: Console) -> bool:
     """
     if settings.secure_cookies:
         return True
-    name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    name = (_read(f"//{host}").hostname or "").rstrip(".")
     if not name or name == settings.host.lower():
         return bool(name)
     return "." not in name or _is_address(name) or name.endswith(PRIVATE_SUFFIXES)
@@ -32,13 +32,21 @@ def is_cross_site(request: web.Request) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
+    return origin is not None and _read(origin).netloc.lower() != request.headers.get("Host", "").lower()
 
 
 def local_path(path: str) -> str:
     """The path, when it leads to a page of this console; else `/`."""
     printable = path.isprintable() and "\\" not in path
     return path if printable and path.startswith("/") and not path.startswith("//") else "/"
+
+
+def _read(url: str) -> SplitResult:
+    """Its parts; none of what is no URL."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_address(name: str) -> bool:

@@ -34,7 +34,8 @@ async def show(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """Its parts, as they change."""
     templates = {part: f"overview/{part}.html" for part in PARTS}
-    return await stream_parts(request, templates, lambda reading: _shown(request, reading))
+    lookout = console_of(request).lookout
+    return await stream_parts(request, lookout, templates, lambda reading: _shown(request, reading))
 
 
 def _shown(request: web.Request, reading: Reading) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hookline.redis_url import describe
 from hookline_console import charts, wording
 from hookline_console.state import console_of, session_of
 from hookline_console.static_files import static_url
-from hookline_console.visible import visible, visible_lines
+from hookline_console.visible import dotted, visible, visible_lines
 
 NAVIGATION = (
     ("/", "Overview", "o"),
@@ -28,6 +28,7 @@ FILTERS = {
     "ago": wording.ago,
     "bytes": wording.size,
     "count": wording.count,
+    "dotted": dotted,
     "duration": wording.duration,
     "moment": wording.moment,
     "percent": wording.percent,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from hookline.lanes import action_lane, source_lane
@@ -25,35 +27,37 @@ def routes() -> list[web.RouteDef]:
 async def pause_source(request: web.Request) -> web.StreamResponse:
     """Its events are taken in and wait."""
     name = await _known_source(request)
-    has_changed = await console_of(request).backend.ask(Store.pause, source_lane(name))
-    return await _tell(request, f"{name} is paused: what comes in waits.", has_changed, "paused")
+    said = f"{name} is paused: what comes in waits."
+    return await _steer(request, Store.pause, source_lane(name), said, "paused")
 
 
 async def resume_source(request: web.Request) -> web.StreamResponse:
     """Its events run again."""
     name = await _known_source(request)
-    has_changed = await console_of(request).backend.ask(Store.resume, source_lane(name))
-    return await _tell(request, f"{name} goes on.", has_changed, "not paused")
+    return await _steer(request, Store.resume, source_lane(name), f"{name} goes on.", "not paused")
 
 
 async def pause_action(request: web.Request) -> web.StreamResponse:
     """Its runs wait; other actions run as ever."""
     name = await _known_action(request)
-    has_changed = await console_of(request).backend.ask(Store.pause, action_lane(name))
-    return await _tell(request, f"{name} is paused: its runs wait.", has_changed, "paused")
+    said = f"{name} is paused: its runs wait."
+    return await _steer(request, Store.pause, action_lane(name), said, "paused")
 
 
 async def resume_action(request: web.Request) -> web.StreamResponse:
     """Its runs go on."""
     name = await _known_action(request)
-    has_changed = await console_of(request).backend.ask(Store.resume, action_lane(name))
-    return await _tell(request, f"{name} goes on.", has_changed, "not paused")
+    return await _steer(request, Store.resume, action_lane(name), f"{name} goes on.", "not paused")
 
 
-async def _tell(request: web.Request, said: str, has_changed: bool, already: str) -> web.StreamResponse:
-    name = request.match_info["name"]
-    back = local_path((await form(request)).get("back", "/"))
-    return await done(request, said if has_changed else f"{name} is {already} already.", back)
+async def _steer(
+    request: web.Request, step: Callable[[Store, str], bool], lane: str, said: str, already: str
+) -> web.StreamResponse:
+    back = local_path((await form(request)).get("back", "/"))  # before anything is done, as it may be refused
+    has_changed = await console_of(request).backend.ask(step, lane)
+    return await done(
+        request, said if has_changed else f"{request.match_info['name']} is {already} already.", back
+    )
 
 
 async def _known_source(request: web.Request) -> str:

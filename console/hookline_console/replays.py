@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from hookline.keys import FAILURES_KEY
-from hookline.operations import named, now_ms
+from hookline.operations import now_ms
 from hookline.replays import Bulk, bulk, bulks, cancel_bulk, pause_bulk, resume_bulk
 from hookline.store import Store
 from hookline_console.answers import done
@@ -100,17 +102,19 @@ async def steer(request: web.Request) -> web.StreamResponse:
 
 
 def _all(store: Store) -> list[Shown]:
-    groups = _groups(store)
-    return [Shown(each, _words(each, groups)) for each in bulks(store)]
+    return _told(store, bulks(store))
 
 
 def _one(store: Store, bulk_id: str) -> Shown | None:
     found = bulk(store, bulk_id)
-    return Shown(found, _words(found, _groups(store))) if found else None
+    return _told(store, [found])[0] if found else None
 
 
-def _groups(store: Store) -> dict[str, dict[str, str]]:
-    return {name: json.loads(what) for name, what in named(store.redis.hgetall(FAILURES_KEY)).items()}
+def _told(store: Store, found: Sequence[Bulk]) -> list[Shown]:
+    names = sorted({each.wanted["failure"] for each in found if "failure" in each.wanted})
+    labels: list[Any] = store.redis.hmget(FAILURES_KEY, names) if names else []
+    groups = {name: json.loads(label) for name, label in zip(names, labels, strict=True) if label}
+    return [Shown(each, _words(each, groups)) for each in found]
 
 
 def _words(bulk: Bulk, groups: dict[str, dict[str, str]]) -> str:

@@ -14,6 +14,7 @@ from hookline.settings import Console, Settings
 from hookline_console.alarms import Watchman, watch
 from hookline_console.app import make_app
 from hookline_console.backend import Backend
+from hookline_console.doors import IDLE_SECONDS, open_doors
 from hookline_console.passwords import Password
 
 SHUTDOWN_SECONDS = 3.0
@@ -46,13 +47,16 @@ async def serve(
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, told.set)
     app = make_app(settings, password, backend)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=IDLE_SECONDS
+    )
     await runner.setup()
     watching = asyncio.create_task(watch(watchman, told)) if watchman else None
     try:
-        await web.SockSite(runner, listener).start()
+        doors = await open_doors(runner, listener)
         log.info("console is listening", url=_address(listener))
         await told.wait()
+        doors.close()
         log.info("console is stopping")
     finally:
         told.set()

@@ -48,7 +48,8 @@ async def show_all(request: web.Request) -> web.Response:
 
 async def stream_all(request: web.Request) -> web.StreamResponse:
     """The list, as it changes."""
-    return await stream_parts(request, {"list": "sources/list.html"}, lambda reading: _all(request, reading))
+    lookout, templates = console_of(request).lookout, {"list": "sources/list.html"}
+    return await stream_parts(request, lookout, templates, lambda reading: _all(request, reading))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -63,8 +64,8 @@ async def show(request: web.Request) -> web.Response:
 async def stream(request: web.Request) -> web.StreamResponse:
     """One of them, as it changes."""
     _check(request, await console_of(request).reader.read())
-    templates = {"now": "sources/now.html"}
-    return await stream_parts(request, templates, lambda reading: _one(request, reading))
+    lookout, templates = console_of(request).lookout, {"now": "sources/now.html"}
+    return await stream_parts(request, lookout, templates, lambda reading: _one(request, reading))
 
 
 def _all(request: web.Request, reading: Reading) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import jinja2
 from aiohttp import web
 
+from hookline.index import FailureGroup
 from hookline.settings import Settings
 from hookline_console.backend import Backend
 from hookline_console.lookout import Lookout
@@ -27,6 +28,8 @@ class Console:
     reader: Reader
     lookout: Lookout[Reading]
     """The same for all who watch."""
+    failures: Lookout[list[FailureGroup]]
+    """Likewise: there may be thousands of groups of dead letters."""
     templates: jinja2.Environment
     look_seconds: float
     """How often what is watched is read."""

@@ -126,7 +126,8 @@ def _sources(reading: Reading, settings: Settings) -> Iterator[Problem]:
         if source.is_silent and source.last_age_ms is not None:
             yield Problem("late", f"Nothing has come from {source.name} for {age(source.last_age_ms)}", href)
         if forged := source.rejected.get("signature"):
-            told = f"{count(forged)} deliveries to {source.name} had a wrong signature in the last hour"
+            deliveries = "delivery" if forged == 1 else "deliveries"
+            told = f"{count(forged)} {deliveries} to {source.name} had a wrong signature in the last hour"
             yield Problem("late", told, href)
 
 

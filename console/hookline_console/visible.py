@@ -22,6 +22,11 @@ def visible(value: object) -> Markup:
     return _marked(str(value), _IN_ONE_LINE)
 
 
+def dotted(name: object) -> Markup:
+    """The same of a name that is better broken at its dots than within its words, where there is no room."""
+    return Markup(".<wbr>").join(visible(word) for word in str(name).split("."))
+
+
 def visible_lines(value: object) -> Markup:
     """The same of a text of several lines, such as a traceback: line feeds and tabs stay."""
     return _marked(str(value).replace("\r\n", "\n"), _IN_LINES)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline_console.bodies import READ_MOST_BYTES, SHOWN_CHARACTERS, body_of, raw_body
-from hookline_console.visible import visible, visible_lines
+from hookline_console.visible import dotted, visible, visible_lines
 
 
 def text_of(markup: str) -> str:
@@ -106,6 +106,11 @@ def test_a_large_body_is_cut(raw: bytes) -> None:
 def test_json_nested_too_deeply_to_be_read_is_text() -> None:
     """It is shown all the same."""
     assert body_of(b"[" * 5_000).kind == "text"
+
+
+def test_a_dotted_name_may_be_broken_at_its_dots() -> None:
+    """And nothing else of it is markup."""
+    assert dotted("plugins.<b>.x") == "plugins.<wbr>&lt;b&gt;.<wbr>x"
 
 
 def test_what_hides_is_made_visible() -> None:

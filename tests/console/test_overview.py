@@ -41,7 +41,7 @@ def count(console: Running, counts: dict[str, int], *, minutes_ago: int = 0) -> 
 
 def said(page: str) -> str:
     """The page as one reads it: its text, in one line."""
-    body = page[page.index("<main") :]
+    body = page[page.index("<main") :].replace("<wbr>", "")  # where a long name may be broken
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 

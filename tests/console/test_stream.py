@@ -121,6 +121,15 @@ async def test_redis_is_asked_only_while_somebody_watches(browser: Browser, cons
     assert lookout._viewers == set()
 
 
+async def test_all_who_watch_dead_letters_share_one_reader(browser: Browser, console: Running) -> None:
+    """There may be thousands of groups: a reader for each viewer would leave nothing for the other pages."""
+    lookout: Any = console.app[CONSOLE].failures
+    async with watching(browser, "/dead/live") as answer, watching(browser, "/dead/live") as other:
+        for each in (answer, other):
+            assert "There are none" in (await next_parts(each, "groups"))["groups"]
+        assert len(lookout._viewers) == 2
+
+
 async def test_all_viewers_share_one_reader() -> None:
     """However many there are."""
     readings = 0

@@ -8,19 +8,12 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 
 const two = (number) => String(number).padStart(2, "0");
 
-// As the server says it: two units at the most, and whole seconds.
+// As the server says it: in one unit, rounded down. What is older than a minute does not flicker.
 function ago(milliseconds) {
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
-  let left = Math.floor(milliseconds / 1000);
-  if (left < 1) return "just now";
-  const parts = [];
-  for (const [unit, seconds] of units) {
-    const number = Math.floor(left / seconds);
-    left %= seconds;
-    if (number) parts.push(`${number} ${unit}`);
-    else if (parts.length) break;
-  }
-  return `${parts.slice(0, 2).join(" ")} ago`;
+  const seconds = Math.floor(milliseconds / 1000);
+  const found = units.find(([, length]) => seconds >= length);
+  return found ? `${Math.floor(seconds / found[1])} ${found[0]} ago` : "just now";
 }
 
 function showLocalTimes(within) {
