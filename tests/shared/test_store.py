@@ -24,7 +24,7 @@ from hookline.keys import (
 from hookline.operations import now_ms, text
 from hookline.queue import QueueKeys, job
 from hookline.settings import Redis as RedisSettings
-from hookline.store import OUTAGE_MS, STUCK_MS, TICK_MS, Change, Store
+from hookline.store import OUTAGE_MS, STUCK_MS, TICK_MS, Change, Paused, Store
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -311,3 +311,29 @@ def test_workers_that_died_without_signing_off_are_forgotten(store: Store) -> No
         store.redis.sadd(key, "rq:worker:alive", "rq:worker:dead")
     tick(store)
     assert store.redis.smembers("rq:workers") == store.redis.smembers(KEYS.workers) == {b"rq:worker:alive"}
+
+
+async def test_what_a_process_died_with_waits_too_while_its_source_is_paused(
+    store: Store, redis_url: str
+) -> None:
+    """However its job comes to a worker; the death is counted when the event is taken again."""
+    ids = await stored(redis_url, 1)
+    take(store, "a", ids)
+    store.redis.delete(LEASE_PREFIX + "a")
+    store.pause("misskey")
+    assert take(store, "b", ids)[1] == [Paused("misskey")]
+    store.resume("misskey")
+    (fields,) = take(store, "c", ids)[1]
+    assert fields["deaths"] == b"1"
+    assert take(store, "c", ids)[1] != [Paused("misskey")]
+
+
+async def test_an_event_is_found_by_the_type_that_it_was_read_as_last(store: Store, redis_url: str) -> None:
+    """Whatever another version of the provider called it before, and wherever that left it."""
+    ids = await stored(redis_url, 2)
+    store.redis.hset(EVENT_PREFIX + ids[1], "type", "misskey.note")  # as version 0.1 did, and no more
+    for kind in ("misskey.new", "misskey.note"):
+        take(store, "a", ids)
+        store.record("a", [Change(event_id, {}, "queued", kind) for event_id in ids])
+        assert store.redis.smembers(INDEX_KEY) == {f"misskey/{kind}".encode()}
+        assert store.event_ids() == ids

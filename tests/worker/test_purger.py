@@ -117,3 +117,18 @@ async def test_purging_costs_the_same_at_any_size(store: Store, redis_url: str) 
         stats: dict[str, dict[str, int]] = store.redis.info("commandstats")  # type: ignore[assignment]
         costs.append(sum(each["calls"] for each in stats.values()))
     assert abs(costs[1] - costs[0]) <= 5
+
+
+async def test_no_source_has_to_wait_until_the_others_are_through(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though there is no time for more than one of them at each look."""
+    monkeypatch.setattr(purger, "AT_ONCE", 1)
+    monkeypatch.setattr(purger, "TURN_SECONDS", 0.0)
+    first = await finished(store, redis_url, "a", "done", [9.0] * 3)
+    second = await finished(store, redis_url, "b", "done", [9.0] * 2)
+    chore = Purger(store, settings())
+    for _ in range(4):
+        chore.work()
+    assert store.event_ids() == [first[2]]
+    assert not set(second) & set(store.event_ids())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Stored = Callable[..., list[str]]
 GROUP = queue.GROUP_EVENTS
+MOST_WAITING = 1_000_000
 KEYS = queue.QueueKeys("hookline")
 
 
@@ -117,7 +118,7 @@ def test_every_event_is_put_back_once_the_oldest_first(store: Store, finished: S
     """With its old runs kept, and the bulk replay is over when its list is empty."""
     ids = finished(2 * GROUP + 5)
     asked = ask(store, Filter())
-    Replayer(store, "hookline").work()
+    Replayer(store, "hookline", MOST_WAITING).work()
     assert drain(store) == ids
     found = now(store, asked)
     assert (found.state, found.total, found.done, found.skipped, found.left) == (
@@ -139,7 +140,7 @@ def test_its_jobs_are_as_any_others(store: Store, finished: Stored) -> None:
     """The script makes them, not `queue.job`, and RQ must not see a difference."""
     (event_id,) = finished(1)
     ask(store, Filter())
-    Replayer(store, "hookline").work()
+    Replayer(store, "hookline", MOST_WAITING).work()
     popped = store.next()
     assert popped
     fields = named(store.redis.hgetall(queue.JOB_PREFIX + popped.job_id.decode()))
@@ -152,7 +153,7 @@ def test_its_jobs_are_as_any_others(store: Store, finished: Stored) -> None:
 def test_only_what_the_workers_soon_do_is_put_back(store: Store, finished: Stored) -> None:
     """The others are still finished, and follow when there is room again."""
     ids = finished((JOBS_A_WORKER + 2) * GROUP)
-    asked, replayer = ask(store, Filter()), Replayer(store, "hookline")
+    asked, replayer = ask(store, Filter()), Replayer(store, "hookline", MOST_WAITING)
     for _ in range(3):
         replayer.work()
     assert store.waiting_jobs() == JOBS_A_WORKER
@@ -173,7 +174,7 @@ def test_an_event_that_is_gone_or_runs_already_is_skipped(store: Store, finished
     asked = ask(store, Filter())
     store.redis.delete(EVENT_PREFIX + ids[0])
     store.replay([ids[1]])
-    Replayer(store, "hookline").work()
+    Replayer(store, "hookline", MOST_WAITING).work()
     drain(store)
     found = now(store, asked)
     assert (found.state, found.done, found.skipped) == ("done", 2, 2)
@@ -184,7 +185,7 @@ def test_one_action_alone_keeps_the_others_results(store: Store, finished: Store
     """As in a replay of one event."""
     (event_id,) = finished(1)
     ask(store, Filter(), action="p.other")
-    Replayer(store, "hookline").work()
+    Replayer(store, "hookline", MOST_WAITING).work()
     fields = store.fields(event_id)
     assert fields["only"] == b"p.other"
     assert "run:p.x" in fields
@@ -193,7 +194,7 @@ def test_one_action_alone_keeps_the_others_results(store: Store, finished: Store
 def test_a_paused_one_rests_and_goes_on_where_it_was(store: Store, finished: Stored) -> None:
     """What it had put back runs on; nothing is done twice."""
     ids = finished(3 * GROUP)
-    asked, replayer = ask(store, Filter()), Replayer(store, "hookline")
+    asked, replayer = ask(store, Filter()), Replayer(store, "hookline", MOST_WAITING)
     assert replayer.feed(asked.id, 1) == [GROUP]
     pause_bulk(store, asked.id)
     replayer.work()
@@ -207,7 +208,7 @@ def test_a_paused_one_rests_and_goes_on_where_it_was(store: Store, finished: Sto
 def test_a_cancelled_one_puts_nothing_back_any_more(store: Store, finished: Stored) -> None:
     """What is left stays as it is, finished."""
     finished(2 * GROUP)
-    asked, replayer = ask(store, Filter()), Replayer(store, "hookline")
+    asked, replayer = ask(store, Filter()), Replayer(store, "hookline", MOST_WAITING)
     replayer.feed(asked.id, 1)
     cancel_bulk(store, asked.id)
     replayer.work()
@@ -219,7 +220,7 @@ def test_a_cancelled_one_puts_nothing_back_any_more(store: Store, finished: Stor
 def test_a_rate_is_kept_to(store: Store, finished: Stored) -> None:
     """As many as the time since the last look allows; the clock is Redis's, told here how long it was."""
     finished(GROUP)
-    asked, replayer = ask(store, Filter(), per_second=10), Replayer(store, "hookline")
+    asked, replayer = ask(store, Filter(), per_second=10), Replayer(store, "hookline", MOST_WAITING)
     assert replayer.feed(asked.id, 1) == []
 
     def after(ms: int) -> int:
@@ -236,7 +237,7 @@ def test_a_rate_is_kept_to(store: Store, finished: Stored) -> None:
 def test_a_slow_rate_comes_to_something(store: Store, finished: Stored) -> None:
     """One event in a hundred seconds is more than is made up for, and less than one a look."""
     finished(2)
-    asked, replayer = ask(store, Filter(), per_second=0.01), Replayer(store, "hookline")
+    asked, replayer = ask(store, Filter(), per_second=0.01), Replayer(store, "hookline", MOST_WAITING)
     assert replayer.feed(asked.id, 1) == []
     store.redis.hset(REPLAY_PREFIX + asked.id, "fed_at", now_ms() - 100_001)
     assert replayer.feed(asked.id, 2) == [1]
@@ -247,7 +248,7 @@ def test_two_take_turns(store: Store, finished: Stored) -> None:
     """The second doesn't wait until the first one is over."""
     ids = finished((JOBS_A_WORKER + 2) * GROUP)
     first, second = ask(store, ids[GROUP:]), ask(store, ids[:GROUP])
-    Replayer(store, "hookline").work()
+    Replayer(store, "hookline", MOST_WAITING).work()
     assert now(store, second).state == "done"
     assert now(store, first).done == (JOBS_A_WORKER - 1) * GROUP
 
@@ -260,7 +261,7 @@ def test_two_workers_that_feed_the_same_one_put_nothing_back_twice(
     asked = ask(store, Filter())
 
     def feed() -> None:
-        replayer = Replayer(store, "hookline")
+        replayer = Replayer(store, "hookline", MOST_WAITING)
         while replayer.feed(asked.id, 2):
             pass
 
@@ -279,7 +280,7 @@ def test_an_event_that_is_on_the_list_twice_is_replayed_once(store: Store, finis
     ids = finished(2)
     asked = ask(store, Filter())
     store.redis.rpush(f"{REPLAY_PREFIX}{asked.id}:ids", *[ids[0]] * GROUP)
-    replayer = Replayer(store, "hookline")
+    replayer = Replayer(store, "hookline", MOST_WAITING)
     replayer.feed(asked.id, 1)
     drain(store)
     replayer.feed(asked.id, 1)
@@ -294,7 +295,7 @@ def test_live_events_have_their_turn_beside_a_bulk_replay(
     """At most one job of replays is before each, however many wait, and the replay has its turns, too."""
     finished(4 * JOBS_A_WORKER * GROUP // 2)
     ask(store, Filter())
-    replayer = Replayer(store, "hookline")
+    replayer = Replayer(store, "hookline", MOST_WAITING)
     lanes = []
     for turn in range(24):
         replayer.work()
@@ -317,7 +318,7 @@ def test_a_look_ends_when_its_time_is_over(
     monkeypatch.setattr(replayer_module, "TURN_SECONDS", 0.0)
     finished((JOBS_A_TURN + 2) * GROUP)
     asked = ask(store, Filter())
-    Replayer(store, "hookline").work()
+    Replayer(store, "hookline", MOST_WAITING).work()
     assert now(store, asked).done == JOBS_A_TURN * GROUP
 
 
@@ -326,5 +327,25 @@ def test_what_has_expired_is_struck_off(store: Store, finished: Stored) -> None:
     finished(1)
     gone, asked = ask(store, Filter()), ask(store, Filter())
     store.redis.delete(REPLAY_PREFIX + gone.id)
-    Replayer(store, "hookline").work()
+    Replayer(store, "hookline", MOST_WAITING).work()
     assert store.redis.zrange(REPLAYS_KEY, 0, -1) == [asked.id.encode()]
+
+
+def test_what_fails_again_does_not_pile_up_until_deliveries_are_refused(
+    store: Store, finished: Stored
+) -> None:
+    """The events wait for their retry, or are paused: no job of theirs waits, and yet they are unfinished."""
+    finished(4 * GROUP)
+    asked, replayer = ask(store, Filter()), Replayer(store, "hookline", max_waiting_events=4 * GROUP)
+    assert replayer.feed(asked.id, 2) == [GROUP, GROUP]
+    while popped := store.next():
+        group = _events_of(popped.data or b"")
+        forget(store, popped.job_id.decode())
+        store.take("a", 10_000, group, execution="job:a")
+        store.record("a", [Change(event_id, {}, "retrying") for event_id in group])
+    replayer.work()
+    assert now(store, asked).done == 2 * GROUP
+    store.take("a", 10_000, group, execution="job:a")
+    store.record("a", [Change(event_id, {}, "done") for event_id in group])
+    replayer.work()
+    assert now(store, asked).done == 4 * GROUP

@@ -1,6 +1,7 @@
-"""Brings what version 0.1 has stored into today's indexes, a little every second, and then does nothing.
+"""Brings what version 0.1 has stored into today's indexes, a little every second.
 
-That version had one index of all events, one of all dead letters, and one of when to purge what.
+That version had one index of all events, one of all dead letters, and one of when to purge what. Its
+receivers and workers may still run beside this one while they are upgraded, so that more may come.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from hookline.scripts import script
 from hookline.store import Store
 
 OLD_KEYS = ("hookline:events", "hookline:dead", "hookline:purge")
+LOOK_SECONDS = 60.0
+"""After so long it looks again, when there was nothing."""
 TURN_SECONDS = 0.05
 AT_ONCE = 100
 
@@ -31,18 +34,28 @@ class Adoption:
         self._redis = store.redis
         self._adopt = store.redis.register_script(script("adopt"))
         self._adopted = 0
-        self._is_over = False
+        self._next_look_at = 0.0
 
     def work(self) -> None:
-        """Adopt some, unless there are none any more."""
+        """Adopt some, if there are any."""
         until = time.monotonic() + TURN_SECONDS
-        while not self._is_over and time.monotonic() < until:
-            ids = text(self._redis.zrange(OLD_KEYS[0], 0, AT_ONCE - 1))
+        while self._next_look_at <= time.monotonic() < until:
+            ids = self._some()
             if ids:
                 self._redis_adopts(ids)
-            self._is_over = not ids
-            if self._is_over and self._adopted:
+                continue
+            self._next_look_at = time.monotonic() + LOOK_SECONDS
+            if self._adopted:
                 log.info("what an earlier version had stored is in the indexes", events=self._adopted)
+                self._adopted = 0
+
+    def _some(self) -> list[str]:
+        """What its worker finished is in the later indexes alone, if a receiver of today stored it."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key in OLD_KEYS:
+                pipeline.zrange(key, 0, AT_ONCE - 1)
+            found = [event_id for ids in pipeline.execute() for event_id in text(ids)]
+        return list(dict.fromkeys(found))
 
     def _redis_adopts(self, ids: list[str]) -> None:
         with self._redis.pipeline(transaction=False) as pipeline:

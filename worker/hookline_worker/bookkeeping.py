@@ -68,7 +68,7 @@ class BookkeepingWorker(Worker):
         )
         self.hostname, self.pid, self.ip_address = socket.gethostname(), os.getpid(), "unknown"
         self._store, self._dispatcher, self._settings = store, dispatcher, settings.worker
-        self._next_heartbeat = 0.0
+        self._next_heartbeat, self._born_at = 0.0, ""
 
     def _set_connection(self, connection: Redis) -> Redis:
         """The connection as it is: RQ would let it wait for an answer for longer than a lease holds."""
@@ -81,6 +81,8 @@ class BookkeepingWorker(Worker):
             pipeline.expire(self.key, SIGN_OF_LIFE_SECONDS)
             pipeline.execute()
         super().register_birth()  # type: ignore[no-untyped-call]
+        self._born_at = self._born_at or queue.iso()
+        self.connection.hset(self.key, "birth", self._born_at)
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:

@@ -12,9 +12,9 @@ from rq.exceptions import DequeueTimeout, NoSuchJobError
 from rq.job import Job
 
 from hookline.connections import is_unavailable
-from hookline.keys import JOBS_KEY, PAUSED_KEY
+from hookline.keys import JOBS_KEY, LANES_KEY, PAUSED_KEY
 from hookline.lanes import MIXED_LANE
-from hookline.queue import FUNCTION, JOB_PREFIX
+from hookline.queue import FUNCTION, JOB_PREFIX, QUEUES_KEY, QueueKeys
 from hookline.store import Popped, Store
 
 log = structlog.get_logger(__name__)
@@ -59,26 +59,29 @@ def _wait_for_one(queue: Queue, timeout_seconds: int) -> Popped | None:
     except DequeueTimeout:
         return None
     with queue.connection.pipeline(transaction=False) as pipeline:
-        pipeline.hmget(_key(moved[1]), "data", "lane")
+        pipeline.hmget(_key(moved[1]), "data", "lane", "first")
         pipeline.hkeys(PAUSED_KEY)
         fields, paused = pipeline.execute(raise_on_error=False)
     if isinstance(fields, ResponseError) and not is_unavailable(fields):
-        fields = (None, None)  # it is no hash
+        fields = (None, None, None)  # it is no hash
     for answer in (fields, paused):
         if isinstance(answer, Exception):
             raise answer
     data, lane = fields[0], fields[1] or MIXED_LANE.encode()
     if lane in paused:
-        _put_back(queue, moved[1])
+        _put_into_lane(queue, moved[1], lane.decode(), goes_first=fields[2] is not None)
         return None
     return Popped(moved[1], data, lane.decode(errors="replace"))
 
 
-def _put_back(queue: Queue, job_id: Any) -> None:
-    """From where it is sorted into its lane, which is left alone."""
+def _put_into_lane(queue: Queue, job_id: Any, lane: str, *, goes_first: bool) -> None:
+    """As `next.lua` does. From the queue, the next idle worker would pop it, and so on without end."""
+    lane_key = QueueKeys(queue.name).lane(lane)
     with queue.connection.pipeline() as pipeline:
         pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
-        pipeline.lpush(queue.key, job_id)
+        (pipeline.lpush if goes_first else pipeline.rpush)(lane_key, job_id)
+        pipeline.zadd(LANES_KEY, {lane: 0}, nx=True)
+        pipeline.sadd(QUEUES_KEY, lane_key)
         pipeline.execute()
 
 

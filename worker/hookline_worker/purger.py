@@ -27,6 +27,7 @@ class Purger:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
+        self._last = ""
 
     def work(self) -> None:
         """Delete what is due, or begin to."""
@@ -43,7 +44,9 @@ class Purger:
         seconds, microseconds = self._time()
         now_ms = seconds * 1000 + microseconds // 1000
         purged, more = 0, False
-        for source in self._store.sources():
+        # behind the last one, as there may be no time for all of them
+        for source in sorted(self._store.sources(), key=lambda source: (source <= self._last, source)):
+            self._last = source
             due = [*self._due(source, "done", DONE_PREFIX + source, now_ms)]
             due += self._due(source, "dead", DEAD_PREFIX + source, now_ms)
             if due:

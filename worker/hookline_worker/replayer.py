@@ -18,6 +18,9 @@ from hookline.store import Store
 
 JOBS_A_WORKER = 32
 """With so many jobs waiting for each worker, no more are made: it looks again in a second."""
+PART_OF_THE_UNFINISHED = 0.5
+"""Nor with so many events unfinished, as a part of those beyond which receivers refuse deliveries: what is
+put back may fail again, or find its action paused, and wait for long without a job that is counted above."""
 JOBS_A_TURN = 8
 TURN_SECONDS = 0.05
 MADE_UP_FOR_MS = 3_000
@@ -27,8 +30,9 @@ MADE_UP_FOR_MS = 3_000
 class Replayer:
     """A chore: `work` feeds those that run. Another worker may go on at any moment, or at the same time."""
 
-    def __init__(self, store: Store, queue_name: str) -> None:
+    def __init__(self, store: Store, queue_name: str, max_waiting_events: int) -> None:
         self._redis = store.redis
+        self._most_unfinished = max_waiting_events * PART_OF_THE_UNFINISHED
         self._queue_name, self._keys = queue_name, queue.QueueKeys(queue_name)
         self._feed = self._redis.register_script(script("feed"))
 
@@ -90,5 +94,8 @@ class Replayer:
             pipeline.llen(self._keys.queue)
             pipeline.llen(self._keys.lane(queue.REPLAY_LANE))
             pipeline.scard(self._keys.workers)
-            unsorted, waiting, workers = map(int, pipeline.execute())
+            pipeline.scard(OPEN_KEY)
+            unsorted, waiting, workers, unfinished = map(int, pipeline.execute())
+        if unfinished >= self._most_unfinished:
+            return 0
         return JOBS_A_WORKER * max(1, workers) - unsorted - waiting

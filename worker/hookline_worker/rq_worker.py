@@ -54,7 +54,7 @@ class HooklineWorker(BookkeepingWorker):
             redis,
             self.name,
             Reconciler(store, queue_name),
-            Replayer(store, queue_name),
+            Replayer(store, queue_name, settings.receiver.max_waiting_events),
             Purger(store, settings),
             Adoption(store),
         )

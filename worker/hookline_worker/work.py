@@ -136,7 +136,7 @@ def _read(event_id: str, fields: dict[str, bytes]) -> Work:
         deaths=deaths,
         death=death,
         trace=fields.get("trace", b"").decode(),
-        untold_type="" if "type" in fields else event.type,
+        untold_type=event.type,  # known before or not: where it is indexed may be of an earlier version
     )
 
 

@@ -44,7 +44,7 @@ for _ = 1, tonumber(ARGV[6]) do
   local last_field = i + 3 + 2 * fields
   local failures_at = last_field + 1
   local runs_at = failures_at + 1 + 2 * tonumber(ARGV[failures_at])
-  local now = redis.call('HMGET', key, 'lease', 'source', 'received_at')
+  local now = redis.call('HMGET', key, 'lease', 'source', 'received_at', 'type')
   local source = now[2] or ''
   if now[1] ~= ARGV[1] then
     lost[#lost + 1] = id
@@ -59,6 +59,9 @@ for _ = 1, tonumber(ARGV[6]) do
       into(unread, source, id)
       typed[source] = typed[source] or {}
       into(typed[source], type, now[3], id)
+      if now[4] and now[4] ~= type then -- an earlier version called it something else
+        remove_from_index(source, now[4], {id})
+      end
     end
     if state == 'done' or state == 'dead' then
       redis.call('HSET', key, 'state', state, 'finished_at', now_ms, unpack(ARGV, first_field, last_field))
@@ -74,6 +77,7 @@ for _ = 1, tonumber(ARGV[6]) do
       redis.call('HSET', key, 'state', state, unpack(ARGV, first_field, last_field))
       redis.call('HDEL', key, 'lease')
       if state == 'retrying' or state == 'paused' then
+        redis.call('HSET', key, 'counted', state) -- until it is taken; see take.lua
         total(state .. ':' .. source, 1)
       end
     elseif fields > 0 then

@@ -17,22 +17,23 @@ local grace = redis.call('PTTL', KEYS[3])
 local any = false
 for i = 7, #ARGV do
   local key = ARGV[3] .. ARGV[i]
-  local now = redis.call('HMGET', key, 'state', 'lease', 'source')
-  local state, lease, source = now[1], now[2], now[3] or ''
+  local now = redis.call('HMGET', key, 'state', 'lease', 'source', 'counted')
+  local state, lease, source, counted = now[1], now[2], now[3] or '', now[4]
   if not state or state == 'done' or state == 'dead' then
     taken[#taken + 1] = false
   elseif lease and lease ~= ARGV[1] and (grace > 0 or redis.call('EXISTS', ARGV[4] .. lease) == 1) then
     taken[#taken + 1] = math.max(grace, redis.call('PTTL', ARGV[4] .. lease))
-  elseif is_paused[source] and not lease then
+  elseif is_paused[source] and lease ~= ARGV[1] then
     taken[#taken + 1] = source
   else
     if lease and lease ~= ARGV[1] then -- its owner died without a word
       redis.call('HINCRBY', key, 'deaths', 1)
     end
-    if state == 'retrying' or state == 'paused' then
-      total(state .. ':' .. source, -1)
-    end
     taken[#taken + 1] = redis.call('HGETALL', key)
+    if counted then -- as retrying or paused, which what an older version left so is not
+      redis.call('HDEL', key, 'counted')
+      total(counted .. ':' .. source, -1)
+    end
     redis.call('HSET', key, 'lease', ARGV[1], 'state', 'running')
     any = true
   end
