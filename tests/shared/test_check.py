@@ -318,3 +318,11 @@ def test_without_any_action_the_list_says_where_it_looked(project: Path) -> None
     """That is how one notices that the folder is another one."""
     (project / "plugins" / "example.py").unlink()
     assert hookline("plugins").output.startswith("No action in plugins.")
+
+
+def test_the_findings_as_json(project: Path) -> None:
+    """One object a line, for a program."""
+    found = [json.loads(line) for line in hookline("check", "--json").output.splitlines()]
+    assert {each["grade"] for each in found} <= {"right", "doubtful", "wrong"}
+    assert {"settings", "sources.misskey", "redis"} <= {each["subject"] for each in found}
+    assert SECRET not in str(found)

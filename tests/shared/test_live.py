@@ -105,6 +105,23 @@ async def test_what_was_there_before_is_told_when_something_happens_to_it(
     assert told(live) == []
 
 
+async def test_what_finished_before_the_first_look_is_told_where_that_is_asked_for(
+    store: Store, events: Events
+) -> None:
+    """A page that was made before its list is watched misses nothing that became what it shows meanwhile."""
+    before, since = await events.come(2, at_ms=now_ms() - 60_000)
+    events.record([before], "done", kind="misskey.reply")
+    made_at_ms = store.redis.zscore("hookline:done:misskey", before) + 1
+    while now_ms() < made_at_ms:
+        pass
+    events.record([since], "done")
+    wanted = Filter(type="misskey.note", since_ms=int(made_at_ms))
+    assert told(Live(store, wanted)) == []
+    live = Live(store, wanted, finished_since_ms=int(made_at_ms))
+    assert told(live) == [(since, "done")]
+    assert told(live) == []
+
+
 async def test_of_very_many_the_newest_are_told_and_the_rest_is_counted(store: Store, events: Events) -> None:
     """A flood doesn't make a look long, and what was left out doesn't come late."""
     live, at = Live(store), now_ms()

@@ -205,3 +205,14 @@ def test_nothing_is_purged_without_being_asked_for(run: Run, stored: Stored, red
     assert "give --yes" in problem(run("purge", "--state", "done"))
     assert run("purge", "--state", "queued", "--yes").exit_code == 2
     assert everything(redis) == before
+
+
+@pytest.mark.parametrize("command", ["replay", "purge"])
+def test_a_dry_run_says_as_json_how_many(run: Run, stored: Stored, redis: Redis, command: str) -> None:
+    """For a program; which they are, `hookline events --json` tells."""
+    stored(3, "done")
+    stored(2, "queued")
+    before = everything(redis)
+    told = json.loads(run(command, "--since", "1h", "--dry-run", "--json").output)
+    assert told == {"would": command, "events": 3, "left_alone": 2}
+    assert everything(redis) == before

@@ -9,8 +9,8 @@ import typer
 
 from hookline.cli.alarm_findings import examine_alarms
 from hookline.cli.console_findings import examine_console
-from hookline.cli.findings import Finding, Grade, doubtful, print_findings, right, wrong
-from hookline.cli.options import Config
+from hookline.cli.findings import Finding, Grade, doubtful, print_findings, print_json, right, wrong
+from hookline.cli.options import AsJson, Config
 from hookline.cli.plugin_findings import examine_places
 from hookline.cli.plugin_report import read_plugins
 from hookline.cli.redis_findings import examine_redis
@@ -24,10 +24,10 @@ from hookline.tracing import make_tracer
 SHORT_SECRET_BYTES = 12
 
 
-def check(config: Config = None) -> None:
+def check(config: Config = None, as_json: AsJson = False) -> None:
     """Look at settings, secrets, Redis, spool, console and plugins. Exit status 1 if anything is wrong."""
     findings = list(_examine(config))
-    print_findings(findings)
+    print_json(findings) if as_json else print_findings(findings)
     if any(finding.grade is Grade.WRONG for finding in findings):
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -48,6 +49,12 @@ def show(console: Console, chosen: Chosen, would: str) -> None:
         console.print(event_table(chosen.first))
     more = f", {chosen.finished - SHOWN:,} more than shown" if chosen.finished > SHOWN else ""
     console.print(f"would {would} {events(chosen.finished)}{more}; nothing was changed", highlight=False)
+
+
+def show_json(chosen: Chosen, would: str) -> None:
+    """The same as JSON, without the events: those `hookline events --json` lists."""
+    told = {"would": would, "events": chosen.finished, "left_alone": chosen.unfinished}
+    typer.echo(json.dumps(told))
 
 
 def is_somebody_there(console: Console) -> bool:

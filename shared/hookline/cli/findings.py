@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -43,6 +45,14 @@ def doubtful(subject: str, told: str, mend: str = "") -> Finding:
 def wrong(subject: str, told: str, mend: str = "") -> Finding:
     """A finding that must be mended."""
     return Finding(Grade.WRONG, subject, told, mend)
+
+
+def print_json(findings: Sequence[Finding]) -> None:
+    """Prints them as JSON, one object a line."""
+    for finding in findings:
+        told = {"grade": finding.grade.name.lower(), "subject": finding.subject}
+        told |= {"told": strike_out(finding.told)} | ({"mend": finding.mend} if finding.mend else {})
+        typer.echo(json.dumps(told, ensure_ascii=False))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

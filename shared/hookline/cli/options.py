@@ -12,4 +12,5 @@ Config = Annotated[
     typer.Option(help="The settings file.", show_default="$HOOKLINE_CONFIG, else hookline.toml"),
 ]
 Processes = Annotated[int, typer.Option(min=1, max=256, help="How many processes to run.")]
+DryRunAsJson = Annotated[bool, typer.Option("--json", help="Print what a dry run finds as JSON.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]

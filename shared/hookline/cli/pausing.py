@@ -22,7 +22,7 @@ from hookline.settings import load_settings
 from hookline.store import Store
 
 SourceToPause = Annotated[
-    str | None, typer.Option(help="The source, whose events then wait.", autocompletion=complete_sources)
+    str | None, typer.Option(help="The source, by its name.", autocompletion=complete_sources)
 ]
 ActionToPause = Annotated[
     str | None, typer.Option(help="The action, as 'hello.greet'.", autocompletion=complete_actions)

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from hookline.cli.choosing import agree_or_exit, events, is_somebody_there, look_at, show
+from hookline.cli.choosing import agree_or_exit, events, is_somebody_there, look_at, show, show_json
 from hookline.cli.events import SourceOption, TypeOption, open_store
-from hookline.cli.options import Config
+from hookline.cli.options import Config, DryRunAsJson
 from hookline.cli.times import Since, UntilOrBefore, moment_ms
 from hookline.errors import HooklineError
 from hookline.index import Filter, find
@@ -32,6 +32,7 @@ def purge(
         bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    json_: DryRunAsJson = False,
     config: Config = None,
 ) -> None:
     """Remove finished events that the filters find, for good. What isn't finished stays."""
@@ -40,7 +41,8 @@ def purge(
         raise HooklineError("say what to purge by a filter, such as --state done or --before 2d")
     store, console = open_store(config), Console()
     if dry_run:
-        show(console, look_at(console, find(store, wanted)), "purge")
+        chosen = look_at(console, find(store, wanted))
+        show_json(chosen, "purge") if json_ else show(console, chosen, "purge")
         return
     if not yes:
         if not is_somebody_there(console):

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from hookline.cli.choosing import agree_or_exit, events, is_somebody_there, look_at, show
+from hookline.cli.choosing import agree_or_exit, events, is_somebody_there, look_at, show, show_json
 from hookline.cli.completion import complete_actions, complete_events
 from hookline.cli.events import SourceOption, StateOption, TypeOption, no_such_event, open_store
-from hookline.cli.options import Config
+from hookline.cli.options import Config, DryRunAsJson
 from hookline.cli.replays import follow
 from hookline.cli.times import Since, Until, moment_ms
 from hookline.errors import HooklineError
@@ -49,6 +49,7 @@ def replay(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask, however many there are.")] = False,
+    json_: DryRunAsJson = False,
     config: Config = None,
 ) -> None:
     """Run finished events again: these ids, or all that the filters find. Attempts start anew."""
@@ -58,6 +59,9 @@ def replay(
         _must_exist(store, wanted)
     if dry_run or not yes:
         chosen = look_at(console, meant(store, wanted))
+        if dry_run and json_:
+            show_json(chosen, "replay")
+            return
         if dry_run:
             show(console, chosen, "replay")
         elif chosen.finished > MANY and is_somebody_there(console):
