@@ -64,14 +64,17 @@ class _Found:
 class Live:
     """Each `look` gives the events that are meant and changed since the one before; the first, what is new.
 
-    A state that is asked for is one that an event comes into, an action one whose run it has by then.
+    A state that is asked for is one that an event comes into, an action one whose run it has by then. With
+    `finished_since_ms` the first look also gives what has finished since then, whenever it was received.
     """
 
-    def __init__(self, store: Store, wanted: Filter | None = None) -> None:
+    def __init__(
+        self, store: Store, wanted: Filter | None = None, *, finished_since_ms: int | None = None
+    ) -> None:
         self._store, self._wanted = store, wanted or Filter()
         since_ms = self._wanted.since_ms
         self._received_ms = now_ms() - OVERLAP_MS if since_ms is None else since_ms
-        self._finished_ms: int | None = None
+        self._finished_ms = finished_since_ms
         self._known: dict[str, Seen] = {}
         self.left_out = 0
         """How many events had changed besides those that the last look gave."""

@@ -13,7 +13,9 @@ from hookline.testing import run_action, sample
 
 ROOT = Path(__file__).parents[2]
 README_LINES = 150
+PICTURE_BYTES = 150_000
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+_PICTURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
@@ -91,3 +93,16 @@ def test_every_test_that_a_page_names_is_there(pages: dict[str, str]) -> None:
         if not any(f"def {name}(" in source for source in sources.values())
     ]
     assert missing == []
+
+
+def test_every_picture_is_shown_described_and_small(pages: dict[str, str]) -> None:
+    """Whoever does not see it reads what is on it, and nobody waits for it."""
+    shown = [
+        (alt, ((ROOT / page).parent / target).resolve())
+        for page, text in pages.items()
+        for alt, target in _PICTURE.findall(_CODE.sub("", text))
+    ]
+    assert [file for alt, file in shown if len(alt.split()) < 3] == []
+    stored = set((ROOT / "docs" / "images").iterdir())
+    assert stored == {file for _, file in shown}
+    assert [file.name for file in stored if file.stat().st_size > PICTURE_BYTES] == []

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from hookline.figures import read_figures
 from hookline.operations import now_ms
 from hookline.senders import Poster, delivery_random, make_delivery, post_all, sender_types
 
@@ -156,6 +157,7 @@ async def test_redis_may_come_and_go_without_a_restart_of_anything(pipeline: Pip
     receiver = pipeline.start_receiver()
     worker = pipeline.start_worker()
     before = await pipeline.post_many("note", 50)
+    began = [each.started_at_ms for each in read_figures(pipeline.store).workers]
 
     pipeline.redis.stop()
     refused = await pipeline.post("misskey", "note", 7)
@@ -168,6 +170,7 @@ async def test_redis_may_come_and_go_without_a_restart_of_anything(pipeline: Pip
     pipeline.wait_until_finished(51)
     assert Counter(pipeline.told()) == dict.fromkeys([*before, after.body["id"]], 1)
     assert (receiver.exit_status, worker.exit_status) == (None, None)
+    assert [each.started_at_ms for each in read_figures(pipeline.store).workers] == began
 
 
 async def test_a_stopped_worker_finishes_what_is_under_way(pipeline: Pipeline) -> None:
