@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/hookline demo $(ARGS)
 
 test: .venv/installed
-	$(BIN)/pytest --numprocesses 4 --dist loadgroup $(ARGS)
+	$(BIN)/pytest --numprocesses 4 $(ARGS)
 
 bench: .venv/installed
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(ARGS)

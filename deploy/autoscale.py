@@ -11,6 +11,7 @@ import argparse
 import fcntl
 import json
 import math
+import os
 import shlex
 import subprocess
 import sys
@@ -41,12 +42,12 @@ def workers_wanted(ready: int, running: int, *, least: int, most: int, events_pe
 def main() -> None:
     """Look once, and scale if need be."""
     options = _options()
-    with open(__file__) as ours:
-        try:
-            fcntl.flock(ours, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return  # the last look still waits for a worker that finishes what it runs
-        _scale(options)
+    project = os.open(".", os.O_RDONLY)  # held until we end; another project may be seen to
+    try:
+        fcntl.flock(project, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return  # the last look still waits for a worker that finishes what it runs
+    _scale(options)
 
 
 def _options() -> argparse.Namespace:

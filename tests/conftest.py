@@ -1,4 +1,4 @@
-"""What every test shares: one real Redis for the session, emptied for each test that asks for it."""
+"""What all tests share: one real Redis, emptied for each test that asks; and which process runs what."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from redis import Redis
+from xdist.scheduler import LoadScopeScheduling
 
 from hookline.connections import connect
 from hookline.embedded import EmbeddedRedis
@@ -18,6 +19,22 @@ from hookline.settings import Redis as RedisSettings
 # a machine shared with others is slow now and then, which says nothing about the code
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+STACKS = "tests/browser/"
+"""Where the tests of a module share what takes long to start."""
+
+
+class Scheduling(LoadScopeScheduling):
+    """Each process takes one test after the other; those of a module that share a stack stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return STACKS if nodeid.startswith(STACKS) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    """How tests are given to several processes."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,7 @@ class Compose:
             [sys.executable, str(SCRIPT), *options],
             capture_output=True,
             text=True,
+            cwd=self.folder,
             env={"PATH": f"{self.folder}:{os.environ['PATH']}"},
         )
 
@@ -164,9 +165,10 @@ def test_a_receiver_that_does_not_answer_changes_nothing(compose: Compose) -> No
 def test_a_look_that_is_still_under_way_is_left_alone(compose: Compose) -> None:
     """It may be waiting for a worker that finishes what it runs."""
     compose.is_at(ready=500, workers=1)
-    with SCRIPT.open() as ours:
-        fcntl.flock(ours, fcntl.LOCK_EX)
-        assert compose.autoscale().returncode == 0
+    project = os.open(compose.folder, os.O_RDONLY)
+    fcntl.flock(project, fcntl.LOCK_EX)
+    assert compose.autoscale().returncode == 0
+    os.close(project)
     assert compose.changes() == []
 
 

@@ -61,7 +61,7 @@ async def test_a_stopping_worker_begins_no_further_run_of_its_group(
     pipeline: Pipeline, options: list[str]
 ) -> None:
     """Else the group could take longer than any run may, and whichever is under way by then would be cut."""
-    pipeline.configure("concurrency = 1\nshutdown_seconds = 3")
+    pipeline.configure("concurrency = 1")
     pipeline.plugin("slow", SLOW)
     pipeline.start_receiver()
     events = await pipeline.post_many("note", 3)
