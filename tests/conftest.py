@@ -1,4 +1,4 @@
-"""What all tests share: one real Redis, emptied for each test that asks; and which process runs what."""
+"""What all tests share: one real Redis, emptied for each that asks for it; and which process runs what."""
 
 from __future__ import annotations
 

@@ -115,6 +115,7 @@ function watch(element) {
     const asked = { method: "HEAD", headers: { Accept: "application/json" } };
     const answer = await fetch(location.href, asked).catch(() => null);
     if (answer?.status === 401) location.reload();
+    else if (answer?.status === 503) tellAway("Redis does not answer. This page is as of before, and goes on by itself.");
     else tellAway("Live updates are interrupted; they are tried again every 5 seconds.");
   };
   // A browser has six connections to a server: a tab that nobody sees gives its own back.
