@@ -50,13 +50,19 @@ def find_wrong_answers(records: Records, refusing: frozenset[str]) -> list[str]:
     ]
 
 
-def refused_in_rolling_restarts(records: Records) -> list[str]:
-    """Requests without an answer while processes were replaced one at a time."""
+def refused_in_rolling_restarts(records: Records, refusing: frozenset[str]) -> list[str]:
+    """Requests without an answer while processes were replaced one at a time, or soon afterwards.
+
+    Those aside that came during the next fault, if that is one of `refusing`.
+    """
     rolling = [fault for fault in records.faults if fault.name.startswith("roll-")]
+    others = [fault for fault in records.faults if fault.name in refusing]
     return [
         f"{answer.source}: {answer.outcome}"
         for answer in records.answers
-        if answer.status == 0 and any(_overlaps(answer, fault) for fault in rolling)
+        if answer.status == 0
+        and any(_overlaps(answer, fault) for fault in rolling)
+        and not any(fault.began <= answer.began <= fault.ended for fault in others)
     ]
 
 

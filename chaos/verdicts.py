@@ -56,7 +56,7 @@ def judge_campaign(records: Records, campaign: str = "") -> list[Row]:
     """The rows that a campaign is judged by."""
     name = f" ({campaign})" if campaign else ""
     repeats = find_repeats(records)
-    rolls = refused_in_rolling_restarts(records)
+    rolls = refused_in_rolling_restarts(records, REFUSING)
     wrong = find_wrong_answers(records, REFUSING)
     rows = [
         _none(f"answered 2xx and never run{name}", find_losses(records)),

@@ -189,6 +189,14 @@ def test_no_answer_is_explained_by_a_fault_that_cuts_connections_and_by_no_other
     assert row(rolled, "requests refused").is_failed
 
 
+def test_what_the_next_fault_cuts_is_not_laid_at_a_rolling_restarts_door() -> None:
+    """It may begin within a second of the restart's end."""
+    roll, cut = Fault("roll-receivers", 1, 7.0, 9.5), Fault("cut-senders", 1, 9.9, 11.0)
+    silent = [answer(), answer(0, "closed")]
+    assert row(records(answers=silent, faults=[roll]), "requests refused").is_failed
+    assert not row(records(answers=silent, faults=[roll, cut]), "requests refused").is_failed
+
+
 def test_a_backlog_that_lasts_too_long_is_told() -> None:
     """From the fault's end to when the last of what was accepted before began."""
     late = records(execution(30.1, 30.2), faults=[Fault("kill-redis", 1, 8.0, 10.05)])
