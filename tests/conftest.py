@@ -20,15 +20,15 @@ from hookline.settings import Redis as RedisSettings
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
-STACKS = "tests/browser/"
-"""Where the tests of a module share what takes long to start."""
+BROWSER = "tests/browser/"
+"""Where the tests of a module share what takes long to start, and all of them the browser."""
 
 
 class Scheduling(LoadScopeScheduling):
-    """Each process takes one test after the other; those of a module that share a stack stay together."""
+    """Each process takes one test after the other; those with the browser are all for one of them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return STACKS if nodeid.startswith(STACKS) else nodeid
+        return BROWSER if nodeid.startswith(BROWSER) else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)

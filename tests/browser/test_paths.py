@@ -34,6 +34,12 @@ PLUGIN = """
 GROUP = 40
 
 
+def end_sessions(stack: Pipeline) -> None:
+    """As the end of their time does."""
+    for key in stack.store.redis.scan_iter(f"{SESSION_PREFIX}*"):
+        stack.store.redis.delete(key)
+
+
 async def test_only_the_right_password_opens_the_console(windows: Windows) -> None:
     """A wrong one says so, and the page that was asked for comes after the right one."""
     window = await windows.open()
@@ -61,11 +67,25 @@ async def test_the_session_ends_with_the_logout(window: Window) -> None:
 
 async def test_a_session_that_is_over_asks_for_the_password_again(stack: Pipeline, window: Window) -> None:
     """At the next click, and then goes where the click led to."""
-    for key in stack.store.redis.scan_iter(f"{SESSION_PREFIX}*"):
-        stack.store.redis.delete(key)
+    await window.goto("/events?until=1h")  # nothing is live there
+    end_sessions(stack)
     await window.page.get_by_role("link", name="Replays").click()
     await window.log_in()
     await expect(window.page.get_by_role("heading", level=1)).to_have_text("Replays")
+
+
+async def test_a_page_that_is_watched_asks_for_it_by_itself(stack: Pipeline, window: Window) -> None:
+    """When its updates are refused; and then is there again."""
+    async with window.page.expect_response(lambda response: "/events/live" in response.url):
+        await window.goto("/events?source=team")
+    end_sessions(stack)
+    live = window.page.get_by_role("button", name="Live")
+    await live.click()
+    await live.click()
+    await window.log_in()
+    await expect(window.page).to_have_url(f"{window.url}/events?source=team")
+    assert {each for each in window.complaints if "401 (Unauthorized)" not in each} == set()
+    window.complaints.clear()
 
 
 async def test_an_event_arrives_while_one_watches(stack: Pipeline, window: Window) -> None:
