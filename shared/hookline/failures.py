@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from pydantic_core import to_json
+
+from hookline.ledger import Run
 
 LABEL_CHARACTERS = 200
 _VARYING = re.compile(r"\b(?=\w*\d)\w+\b")
@@ -21,3 +24,8 @@ def failure_group(action: str, error: str) -> tuple[str, str]:
     alike = _VARYING.sub("#", line)[:LABEL_CHARACTERS]
     group = blake2b(f"{action}\0{alike}".encode(), digest_size=8).hexdigest()
     return group, to_json({"action": action, "error": alike}).decode()
+
+
+def failure_groups_of(runs: Iterable[Run]) -> dict[str, str]:
+    """The groups that a dead letter with these runs is in, and what each is called."""
+    return dict(failure_group(run.action, run.error or "") for run in runs if run.state == "dead")

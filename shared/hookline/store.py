@@ -72,7 +72,8 @@ class Change:
 
     def arguments(self) -> list[Any]:
         """As `record.lua` takes it."""
-        fields = self.fields | ({"type": self.type} if self.type else {})
+        told = {"type": self.type, "failures": " ".join(self.failures)}
+        fields = {name: value for name, value in told.items() if value} | self.fields
         return [
             *(self.event_id, self.state, self.type),
             *(len(fields), *_flat(fields.items())),

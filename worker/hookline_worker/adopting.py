@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from hookline.failures import failure_group
+from hookline.failures import failure_group, failure_groups_of
 from hookline.keys import EVENT_PREFIX, OPEN_KEY
 from hookline.ledger import runs_of
 from hookline.operations import named, text
@@ -78,5 +78,4 @@ def _failures(fields: dict[str, bytes]) -> dict[str, str]:
         return {}
     if "error" in fields:
         return dict([failure_group("", fields["error"].decode())])
-    dead = [run for run in runs_of(fields).values() if run.state == "dead"]
-    return dict(failure_group(run.action, run.error or "") for run in dead)
+    return failure_groups_of(runs_of(fields).values())

@@ -14,7 +14,7 @@ import structlog
 from hookline.about import about
 from hookline.actions import Action
 from hookline.errors import ParseError
-from hookline.failures import failure_group
+from hookline.failures import failure_group, failure_groups_of
 from hookline.lanes import action_lane
 from hookline.ledger import RUN_FIELD, Attempt, Ended, Run
 from hookline.settings import Settings
@@ -272,9 +272,8 @@ class Group:
 
     def _settle_unread(self, event_id: str, error: str) -> None:
         error = error.encode("utf-8", "backslashreplace").decode()
-        group, label = failure_group("", error)
-        fields = {"error": error, "failures": group}
-        self._recorder.put(Record(Change(event_id, fields, "dead", failures={group: label})))
+        failures = dict([failure_group("", error)])
+        self._recorder.put(Record(Change(event_id, {"error": error}, "dead", failures=failures)))
 
     def _is_due(self, run: Run) -> bool:
         return (run.due_at_ms or 0) <= self._now_ms()
@@ -289,6 +288,5 @@ def _settle(work: Work, change: Change) -> tuple[tuple[str, int], ...]:
     if change.state == "paused" or work.is_newly_paused:
         again += [(action_lane(action), 0) for action in work.paused()]
     if change.state == "dead":
-        change.failures = work.failures()
-        change.fields["failures"] = " ".join(change.failures)
+        change.failures = failure_groups_of(work.runs.values())
     return tuple(again)

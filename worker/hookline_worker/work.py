@@ -10,7 +10,6 @@ from pydantic_core import from_json
 
 from hookline.errors import ParseError, SettingsError
 from hookline.events import AnyEvent
-from hookline.failures import failure_group
 from hookline.lanes import REPLAY_LANE, source_lane
 from hookline.ledger import FINISHED, RUN_FIELD, Ended, EventState, Run, runs_of
 from hookline.providers import Delivery, provider
@@ -97,11 +96,6 @@ class Work:
     def paused(self) -> list[str]:
         """The actions whose runs wait until they are resumed."""
         return [run.action for run in self.runs.values() if run.state == "paused"]
-
-    def failures(self) -> dict[str, str]:
-        """The groups of failures that the event is in, being a dead letter, and what each is called."""
-        dead = [run for run in self.runs.values() if run.state == "dead"]
-        return dict(failure_group(run.action, run.error or "") for run in dead)
 
 
 def read(event_id: str, fields: dict[str, bytes]) -> Work:
