@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from chaos.soak import soak
 from hookline.redis_server import find_server
 
 FOLDER = Path(".chaos")
+PATIENT_SECONDS = 60.0
+"""How long the senders wait for an answer where nothing is judged by the clock."""
 FAILOVERS = {kind.name for kind in failover.KINDS}
 
 
@@ -40,7 +43,7 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     began = time.monotonic()
-    findings = Findings(console, folder, options.results)
+    findings = Findings(console, folder, options.results, is_timed=not options.untimed)
     try:
         asyncio.run(_bounded(_campaigns(console, folder, options, findings), options))
     finally:
@@ -59,6 +62,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only", nargs="+", choices=names, default=(), metavar="FAULT", help=f"of {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--untimed", action="store_true", help="judge nothing by the clock: the machine is busy otherwise"
     )
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))  # noqa: S311 (any will do)
     parser.add_argument("--events", type=int, help="how many deliveries are sent")
@@ -91,10 +97,11 @@ async def _campaigns(console: Console, folder: Path, options: argparse.Namespace
 
 def _plans(options: argparse.Namespace) -> tuple[Plan, Plan]:
     only = [name for name in options.only if name in BY_NAME]
-    return (
-        make_plan(seed=options.seed, events=options.events, is_quick=options.quick, only=only),
-        failover_plan(seed=options.seed, is_quick=options.quick),
-    )
+    plan = make_plan(seed=options.seed, events=options.events, is_quick=options.quick, only=only)
+    second = failover_plan(seed=options.seed, is_quick=options.quick)
+    if not options.untimed:
+        return plan, second
+    return replace(plan, answer_seconds=PATIENT_SECONDS), replace(second, answer_seconds=PATIENT_SECONDS)
 
 
 def _announce(console: Console, name: str, plan: Plan) -> None:

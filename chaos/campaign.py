@@ -55,7 +55,7 @@ class Campaign:
         """Deliveries at a steady rate, and the faults while they last."""
         plan, records = self._plan, self.records
         records.began = time.monotonic()
-        senders = Senders(self._scene.pipeline.url, plan.seed, records.answers)
+        senders = Senders(self._scene.pipeline.url, plan.seed, records.answers, plan.answer_seconds)
         over = asyncio.Event()
         writing = keep_writing(self._scene.writer(), records.writes, over, replicas=self._scene.replicas)
         probe = asyncio.create_task(writing)

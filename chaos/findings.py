@@ -28,8 +28,9 @@ from chaos.verdicts import MET, NOT_MET, Row, judge_campaign, judge_memory
 class Findings:
     """Each part is judged as it comes in; `report` says it all once more in the end."""
 
-    def __init__(self, console: Console, folder: Path, results: Path) -> None:
+    def __init__(self, console: Console, folder: Path, results: Path, *, is_timed: bool = True) -> None:
         self._console, self._folder, self._results = console, folder, results
+        self._is_timed = is_timed
         self._rows: list[Row] = []
         self._tables: list[Table] = []
         self._campaigns: dict[str, Records] = {}
@@ -39,7 +40,7 @@ class Findings:
         title = f", {name}" if name else ""
         self._campaigns[name or "faults"] = records
         write_records(self._folder / f"{name or 'faults'}.json", records)
-        self._rows += judge_campaign(records, name)
+        self._rows += judge_campaign(records, name, is_timed=self._is_timed)
         for table in (fault_table(records, title), count_table(records, title)):
             self._add(table)
 

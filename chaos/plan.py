@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chaos.faults import FaultKind
+from chaos.senders import TIMEOUT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Plan:
     warm_up_seconds: float = 3.0
     last_seconds: float = 15.0
     """For so long before the end of the load no fault begins."""
+    answer_seconds: float = TIMEOUT_SECONDS
+    """How long a sender waits for an answer."""
 
     @property
     def seconds(self) -> float:

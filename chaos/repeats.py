@@ -23,6 +23,8 @@ class Repeats:
 
     unexcused: list[str] = field(default_factory=list)
     """Each with what speaks against it."""
+    too_early: list[str] = field(default_factory=list)
+    """Those whose process was killed, but after they should have been recorded."""
     excused: Counter[str] = field(default_factory=Counter)
     """How many, by why their process died."""
     under_way: int = 0
@@ -43,7 +45,7 @@ def find_repeats(records: Records) -> Repeats:
         if earlier.ended is None or earlier.ended >= kill.at:
             found.under_way += 1
         elif earlier.ended < (since := unrecorded_since(kill.at, records.writes)):
-            found.unexcused.append(
+            found.too_early.append(
                 f"{_say(earlier, again)}: it ended {since - earlier.ended:.3f} s too early"
             )
             continue

@@ -19,13 +19,16 @@ FASTER = 20
 JITTER = 0.2
 CONNECTIONS = 64
 TIMEOUT_SECONDS = 5.0
+"""How long Misskey waits for an answer."""
 
 
 class Senders:
     """Sends deliveries at a steady rate, however the receivers do, and notes every answer."""
 
-    def __init__(self, url: str, seed: int, answers: list[Answer]) -> None:
-        self._url, self._answers = url, answers
+    def __init__(
+        self, url: str, seed: int, answers: list[Answer], timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._url, self._answers, self._timeout_seconds = url, answers, timeout_seconds
         self._random = random.Random(f"{seed}:senders")  # noqa: S311 (jitter)
         self.sent = 0
 
@@ -33,7 +36,7 @@ class Senders:
         """Send them all, and come back when each was accepted or given up."""
         posters = {
             source: Poster(
-                f"{self._url}/hooks/{source}", connections=CONNECTIONS, timeout_seconds=TIMEOUT_SECONDS
+                f"{self._url}/hooks/{source}", connections=CONNECTIONS, timeout_seconds=self._timeout_seconds
             )
             for source in PROVIDERS
         }

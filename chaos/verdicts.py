@@ -14,13 +14,16 @@ from chaos.records import Fault, Records
 from chaos.repeats import Repeats, find_repeats
 
 RECOVERY_SECONDS = 15.0
-MET, NOT_MET = "met", "NOT met"
+MET, NOT_MET, NOT_TIMED = "met", "NOT met", "not timed"
 REFUSING = frozenset(kind.name for kind in KINDS if kind.can_refuse)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. A row that could not be judged says `skipped`, and why."""
+    """One line of the table. A row that could not be judged says `skipped`, and why.
+
+    One that goes by the clock is `not timed` on a machine that is busy with other things.
+    """
 
     what: str
     must_be: str
@@ -52,17 +55,18 @@ class Recovery:
     backlog_seconds: float = 0.0
 
 
-def judge_campaign(records: Records, campaign: str = "") -> list[Row]:
-    """The rows that a campaign is judged by."""
+def judge_campaign(records: Records, campaign: str = "", *, is_timed: bool = True) -> list[Row]:
+    """The rows that a campaign is judged by; what goes by the clock only if it is timed."""
     name = f" ({campaign})" if campaign else ""
     repeats = find_repeats(records)
+    repeated = repeats.unexcused + (repeats.too_early if is_timed else [])
     rolls = refused_in_rolling_restarts(records, REFUSING)
     wrong = find_wrong_answers(records, REFUSING)
     rows = [
         _none(f"answered 2xx and never run{name}", find_losses(records)),
-        _none(f"recorded run repeated (no replay){name}", repeats.unexcused),
-        _excused(name, repeats),
-        _recovered(name, recoveries(records)),
+        _none(f"recorded run repeated (no replay){name}", repeated),
+        _excused(name, repeats, _verdict(repeated, is_timed=is_timed)),
+        _recovered(name, recoveries(records), is_timed=is_timed),
         _none(f"answers other than the table's{name}", wrong),
     ]
     if any(fault.name.startswith("roll-") for fault in records.faults):
@@ -101,28 +105,33 @@ def _none(what: str, against: Sequence[str]) -> Row:
     return Row(what, "0", str(len(against)), NOT_MET if against else MET, against)
 
 
-def _excused(name: str, repeats: Repeats) -> Row:
+def _excused(name: str, repeats: Repeats, verdict: str) -> Row:
     ended = repeats.excused.total() - repeats.under_way
     was = f"{repeats.excused.total()}: {repeats.under_way} under way, {ended} just ended"
     if repeats.oldest_ms:
         was += f" (≤ {repeats.oldest_ms:.0f} ms before)"
     what = f"run repeated because its process was killed before it was recorded{name}"
     must_be = "at most what was under way or ended in the last 10 ms, same idempotency key"
-    return Row(what, must_be, was, NOT_MET if repeats.unexcused else MET)
+    return Row(what, must_be, was, verdict)
 
 
-def _recovered(name: str, found: Sequence[Recovery]) -> Row:
+def _recovered(name: str, found: Sequence[Recovery], *, is_timed: bool) -> Row:
     what, must_be = f"from a fault's end to an empty backlog{name}", "within 15 s + the backlog's own time"
     if not found:
         return skipped_row(what, must_be, "there was no fault")
     against = [
         f"{each.fault.name}: {_seconds(each.seconds)} with a backlog of {each.backlog} runs"
         for each in found
-        if each.seconds > each.allowed_seconds
+        if (each.seconds > each.allowed_seconds if is_timed else math.isinf(each.seconds))
     ]
     slowest = max(found, key=lambda each: each.seconds)
     was = f"at most {_seconds(slowest.seconds)} ({slowest.fault.name}), {len(found)} faults"
-    return Row(what, must_be, was, NOT_MET if against else MET, against)
+    return Row(what, must_be, was, _verdict(against, is_timed=is_timed), against)
+
+
+def _verdict(against: Sequence[str], *, is_timed: bool) -> str:
+    """Of a row that goes by the clock."""
+    return NOT_MET if against else MET if is_timed else NOT_TIMED
 
 
 def _seconds(seconds: float) -> str:

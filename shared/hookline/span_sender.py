@@ -73,6 +73,7 @@ class SpanSender(SpanExporter):
     def shutdown(self) -> None:
         """Give up what is being sent."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
+        logging.getLogger(trace_exporter.__name__).removeFilter(self._said)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """There is nothing: each call of `export` sends what it is given."""

@@ -10,7 +10,7 @@ import pytest
 from chaos.memory import MEBIBYTE, growth
 from chaos.records import Answer, Execution, Fault, Kill, Records, Stored, Write
 from chaos.repeats import find_repeats, unrecorded_since
-from chaos.verdicts import MET, NOT_MET, Row, judge_campaign, judge_memory, recoveries
+from chaos.verdicts import MET, NOT_MET, NOT_TIMED, Row, judge_campaign, judge_memory, recoveries
 
 EVENT = "01a000000000000000000001"
 
@@ -132,7 +132,32 @@ def test_a_run_that_had_ended_may_be_executed_again_only_if_that_was_just_before
     """10 ms, and the 2 ms that a write takes in these records."""
     kills = [Kill(7, 10.2 + before_seconds, "kill-child")]
     repeats = find_repeats(records(execution(), execution(11.0, 11.1, pid=8), kills=kills))
-    assert (not repeats.unexcused) == is_excused
+    assert (not repeats.too_early, repeats.unexcused) == (is_excused, [])
+
+
+def test_without_a_clock_only_what_needs_none_is_judged() -> None:
+    """A repeat whose process was not killed, and a backlog that never goes."""
+    killed = {"kills": [Kill(7, 10.25, "kill-child")]}
+    late = records(execution(), execution(60.0, 60.1, pid=8), **killed)
+    assert [row.verdict for row in judge_campaign(late)] == [MET, NOT_MET, NOT_MET, MET, MET]
+    assert [row.verdict for row in judge_campaign(late, is_timed=False)] == [
+        MET,
+        MET,
+        NOT_TIMED,
+        NOT_TIMED,
+        MET,
+    ]
+
+    slow = records(execution(50.0, 50.1), answers=[replace(answer(), ended=9.2)])
+    assert row(slow, "from a fault's end").verdict == NOT_MET
+    assert judge_campaign(slow, is_timed=False)[3].verdict == NOT_TIMED
+
+    alive = records(execution(), execution(11.0, 11.1, pid=8))
+    assert judge_campaign(alive, is_timed=False)[1].verdict == NOT_MET
+    never = records(
+        execution(ended=None), answers=[replace(answer(), ended=9.2)], kills=[Kill(7, 9.3, "kill-child")]
+    )
+    assert judge_campaign(replace(never, executions=[]), is_timed=False)[3].verdict == NOT_MET
 
 
 def test_a_death_before_the_run_began_excuses_nothing() -> None:

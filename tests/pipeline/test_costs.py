@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hookline.keys import OPEN_KEY
+from hookline.keys import OPEN_KEY, RECONCILER_KEY
 from hookline.service import Service
 from hookline.workbench import WORKER_READY
 
@@ -93,6 +93,7 @@ async def test_a_group_costs_few_round_trips_and_an_event_few_commands(
     pipeline.start_receiver()
     events = await pipeline.post_many("note", GROUPS * GROUP_EVENTS)
     pipeline.enqueue_in_groups(events, GROUP_EVENTS)
+    pipeline.store.redis.set(RECONCILER_KEY, "another worker's")  # the chores are done by the clock
     pipeline.store.redis.config_resetstat()
 
     with Turnstile(pipeline.folder, pipeline.redis.url.removeprefix("unix://")) as turnstile:
@@ -111,7 +112,8 @@ async def test_a_group_costs_few_round_trips_and_an_event_few_commands(
 
     assert turnstile.round_trips / GROUPS < 9
     assert counted["evalsha"] / GROUPS < 4
-    assert sum(number for name, number in counted.items() if name != "zcard") / len(events) < 8
+    looks = ("scard", "zcard")  # by the clock too, and the first one is this test's own
+    assert sum(number for name, number in counted.items() if name not in looks) / len(events) < 8
 
 
 async def test_under_load_a_job_names_many_events(pipeline: Pipeline) -> None:
