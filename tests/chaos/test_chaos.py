@@ -60,13 +60,13 @@ def test_four_faults_break_no_promise(tmp_path: Path) -> None:
 def test_a_run_that_is_stopped_leaves_no_process_behind(tmp_path: Path, signum: signal.Signals) -> None:
     """By Ctrl-C or by a supervisor, in the middle of everything."""
     process = chaos(tmp_path, "--events", "600", "--only", "kill-child")
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not _processes(tmp_path) and time.monotonic() < until:
+    while not _processes(tmp_path) and process.poll() is None:
         time.sleep(0.05)
-    assert _processes(tmp_path)
+    assert process.returncode is None, process.communicate()[0]
     for pid in _itself(process.pid):
         os.kill(pid, signum)
     process.communicate(timeout=PATIENCE_SECONDS)
+    until = time.monotonic() + PATIENCE_SECONDS
     while _processes(tmp_path) and time.monotonic() < until:
         time.sleep(0.05)
     assert _processes(tmp_path) == []
