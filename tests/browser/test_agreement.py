@@ -17,7 +17,7 @@ from playwright.async_api import Page
 from prometheus_client.parser import text_string_to_metric_families
 
 from hookline.operations import now_ms
-from hookline.senders import Outgoing, Poster, delivery_random, make_delivery, post_all
+from hookline.senders import Outgoing, delivery_random, make_delivery, post_all
 from hookline_console.wording import count as written
 from hookline_console.wording import percent
 from tests.pipeline.running import ESA_SECRET, MISSKEY_SECRET, Pipeline, running_pipeline
@@ -142,7 +142,7 @@ async def send(stack: Pipeline) -> None:
 
 async def post(stack: Pipeline, source: str, sent: list[Outgoing], status: int) -> None:
     """Send these; every answer has this status."""
-    async with Poster(f"{stack.url}/hooks/{source}", connections=32) as poster:
+    async with stack.poster(source, connections=32) as poster:
         answers = await post_all(poster, iter(sent))
     assert [answer.status for answer in answers] == [status] * len(sent)
 

@@ -14,7 +14,6 @@ from playwright.async_api import Page, ViewportSize, expect
 from hookline.index import Filter, failure_groups, search
 from hookline.providers import Delivery
 from hookline.replays import begin, gather
-from hookline.senders import Poster
 from tests.browser.windows import ask
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ async def fill(stack: Pipeline) -> None:
     for _ in range(2):
         await stack.post("esa", "post_create", 1)
     await stack.post_body("misskey", b"{no json")
-    async with Poster(f"{stack.url}/hooks/misskey", connections=1) as poster:
+    async with stack.poster("misskey") as poster:
         assert (await poster.post(Delivery([], b"{}"))).status == 401
 
 

@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from hookline.index import failure_groups
 from hookline.operations import now_ms
 from hookline.providers import Delivery
-from hookline.senders import Poster, delivery_random, make_delivery
+from hookline.senders import delivery_random, make_delivery
 
 if TYPE_CHECKING:
     from tests.browser.windows import Window
@@ -73,7 +73,7 @@ async def send_tricks(stack: Pipeline) -> list[str]:
         b'{"type": "mention", "body": {"note": ' + json.dumps(TRICK).encode() + b"}}",
     ]
     answers = [await stack.post_body("misskey", body, headers) for body in bodies]
-    async with Poster(f"{stack.url}/hooks/misskey", connections=1) as poster:
+    async with stack.poster("misskey") as poster:
         forged = Delivery([(b"X-Misskey-Hook-Secret", MARKUP.encode()), *headers], TRICK.encode())
         assert (await poster.post(forged)).status == 401
     return [(answer.body or {})["id"] for answer in answers]

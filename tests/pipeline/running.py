@@ -72,7 +72,9 @@ class Pipeline:
         self.witness = folder / "witness"
         self.redis = EmbeddedRedis(folder / "redis")
         self.redis.start()
-        self.store = Store(connect(RedisSettings(url=self.redis.url)))
+        self.store = Store(
+            connect(RedisSettings(url=self.redis.url), response_timeout_seconds=PATIENCE_SECONDS)
+        )
         self.services: list[Service] = []
         self.log: list[LogLine] = []
         self.more_environment: dict[str, str] = {}
@@ -122,6 +124,7 @@ class Pipeline:
         return {
             "HOOKLINE_CONFIG": str(self.folder / "hookline.toml"),
             "HOOKLINE_REDIS__URL": self.redis.url,
+            "HOOKLINE_REDIS__COMMIT_TIMEOUT_SECONDS": str(PATIENCE_SECONDS),
             "HOOKLINE_RECEIVER__PORT": "0",
             "HOOKLINE_RECEIVER__ADMIN_PORT": "0",
             "TEST_MISSKEY_SECRET": MISSKEY_SECRET,
@@ -132,13 +135,18 @@ class Pipeline:
             **self.more_environment,
         }
 
+    def poster(self, source: str, *, connections: int = 1) -> Poster:
+        """A sender to this source's hook, more patient than Misskey."""
+        url = f"{self.url}/hooks/{source}"
+        return Poster(url, connections=connections, timeout_seconds=PATIENCE_SECONDS)
+
     async def post(self, provider: str, kind: str, number: int = 0, **options: Any) -> Answer:
         """Send one delivery as the provider's sender would."""
         source, secret = {"misskey": ("misskey", MISSKEY_SECRET), "esa": ("team", ESA_SECRET)}[provider]
         delivery = make_delivery(
             provider, kind, secret=secret.encode(), rng=delivery_random(0, number), now_ms=now_ms(), **options
         )
-        async with Poster(f"{self.url}/hooks/{source}", connections=1) as poster:
+        async with self.poster(source) as poster:
             return await poster.post(delivery)
 
     async def post_body(
@@ -151,7 +159,7 @@ class Pipeline:
             signed = (b"X-Esa-Signature", f"sha256={signature}".encode())
         else:
             signed = (b"x-misskey-hook-secret", secret.encode())
-        async with Poster(f"{self.url}/hooks/{source}", connections=1) as poster:
+        async with self.poster(source) as poster:
             return await poster.post(Delivery([signed, *headers], body))
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -171,7 +179,7 @@ class Pipeline:
             )
             for n in range(count)
         )
-        async with Poster(f"{self.url}/hooks/misskey", connections=32) as poster:
+        async with self.poster("misskey", connections=32) as poster:
             answers = await post_all(poster, deliveries)
         assert [answer.status for answer in answers] == [202] * count
         return [(answer.body or {})["id"] for answer in answers]

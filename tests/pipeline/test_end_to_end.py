@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hookline.figures import read_figures
 from hookline.operations import now_ms
-from hookline.senders import Poster, delivery_random, make_delivery, post_all, sender_types
+from hookline.senders import delivery_random, make_delivery, post_all, sender_types
 
 if TYPE_CHECKING:
     from conftest import Pipeline
@@ -50,7 +50,7 @@ async def test_ten_thousand_deliveries_are_each_done_once(pipeline: Pipeline) ->
             )
             for n in range(DISTINCT // 2)
         ]
-        async with Poster(f"{pipeline.url}/hooks/{source}", connections=32) as poster:
+        async with pipeline.poster(source, connections=32) as poster:
             answers = await post_all(poster, deliveries)
             first = [(answer.status, answer.body) for answer in answers]
             assert Counter((status, body["status"]) for status, body in first) == {

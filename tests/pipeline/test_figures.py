@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from hookline.figures import read_figures, read_minutes
 from hookline.operations import now_ms
 from hookline.providers import Delivery
-from hookline.senders import Poster
 
 if TYPE_CHECKING:
     from conftest import Pipeline
@@ -50,7 +49,7 @@ async def send(pipeline: Pipeline) -> None:
     for number in range(UNREADABLE):
         answer = await pipeline.post_body("misskey", b"{" + bytes([48 + number]))
         assert answer.status == 202
-    async with Poster(f"{pipeline.url}/hooks/misskey", connections=1) as poster:
+    async with pipeline.poster("misskey") as poster:
         for _ in range(REFUSED):
             assert (await poster.post(Delivery([], b"{}"))).status == 401
 

@@ -14,7 +14,7 @@ import pytest
 
 from hookline.operations import now_ms
 from hookline.providers import Delivery
-from hookline.senders import Poster, delivery_random, make_delivery
+from hookline.senders import delivery_random, make_delivery
 
 if TYPE_CHECKING:
     from conftest import Pipeline
@@ -215,7 +215,7 @@ async def _post_traced(pipeline: Pipeline, source: str, secret: bytes, tracepare
         "misskey", "note", secret=secret, rng=delivery_random(source, number), now_ms=now_ms()
     )
     headers = [*made.headers, (b"Traceparent", traceparent.encode())]
-    async with Poster(f"{pipeline.url}/hooks/{source}", connections=1) as poster:
+    async with pipeline.poster(source) as poster:
         return await poster.post(Delivery(headers, made.body))
 
 

@@ -37,7 +37,7 @@ from hookline.settings import Redis as RedisSettings
 from hookline.store import Store
 from hookline.workbench import RECEIVER_READY
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 SECRETS = {"misskey": "misskey-secret-7Qp2", "esa": "esa-secret-9fLw"}
 SOURCES = {"misskey": "misskey", "esa": "team"}
 
@@ -102,6 +102,7 @@ class Receiver:
                 "HOOKLINE_CONFIG": str(self.config),
                 "HOOKLINE_RECEIVER__PORT": "0",
                 "HOOKLINE_RECEIVER__ADMIN_PORT": "0",
+                "HOOKLINE_REDIS__COMMIT_TIMEOUT_SECONDS": str(PATIENCE_SECONDS),
                 "TEST_MISSKEY_SECRET": SECRETS["misskey"],
                 "TEST_ESA_SECRET": SECRETS["esa"],
                 **environment,
@@ -215,7 +216,7 @@ def _shared_redis(folder: Path) -> Iterator[EmbeddedRedis]:
 @pytest.fixture
 def redis(_shared_redis: EmbeddedRedis) -> Iterator[EmbeddedRedis]:
     """The Redis that the tests share, emptied."""
-    with connect(RedisSettings(url=_shared_redis.url)) as client:
+    with connect(RedisSettings(url=_shared_redis.url), response_timeout_seconds=PATIENCE_SECONDS) as client:
         client.flushall()
     return _shared_redis
 
@@ -223,7 +224,7 @@ def redis(_shared_redis: EmbeddedRedis) -> Iterator[EmbeddedRedis]:
 @pytest.fixture
 def store(redis: EmbeddedRedis) -> Iterator[Store]:
     """What is in the shared Redis."""
-    with connect(RedisSettings(url=redis.url)) as client:
+    with connect(RedisSettings(url=redis.url), response_timeout_seconds=PATIENCE_SECONDS) as client:
         yield Store(client)
 
 
