@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
 
-from hookline.cli.times import moment_ms
 from hookline.errors import HooklineError
 from hookline.index import Filter
+from hookline.moments import moment_ms
 
 STATES = ("queued", "running", "retrying", "paused", "done", "dead")
 

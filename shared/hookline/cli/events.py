@@ -14,11 +14,12 @@ from rich.text import Text
 from hookline.cli.completion import complete_events, complete_sources, complete_types
 from hookline.cli.options import AsJson, Config
 from hookline.cli.story import story, story_json
-from hookline.cli.times import Since, Until, local, moment_ms
+from hookline.cli.times import Since, Until, local
 from hookline.connections import connect
 from hookline.errors import HooklineError
 from hookline.index import Filter, Summary, find
 from hookline.ledger import EventState
+from hookline.moments import moment_ms
 from hookline.printable import json_line, one_line
 from hookline.settings import load_settings
 from hookline.store import Store

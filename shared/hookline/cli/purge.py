@@ -12,10 +12,11 @@ from rich.console import Console
 from hookline.cli.choosing import agree_or_exit, events, is_somebody_there, look_at, show, show_json
 from hookline.cli.events import SourceOption, TypeOption, open_store
 from hookline.cli.options import Config, DryRunAsJson
-from hookline.cli.times import Since, UntilOrBefore, moment_ms
+from hookline.cli.times import Since, UntilOrBefore
 from hookline.errors import HooklineError
 from hookline.index import Filter, find
 from hookline.ledger import FINISHED
+from hookline.moments import moment_ms
 from hookline.operations import now_ms
 from hookline.store import Store
 

@@ -14,9 +14,10 @@ from hookline.cli.completion import complete_actions, complete_events
 from hookline.cli.events import SourceOption, StateOption, TypeOption, no_such_event, open_store
 from hookline.cli.options import Config, DryRunAsJson
 from hookline.cli.replays import follow
-from hookline.cli.times import Since, Until, moment_ms
+from hookline.cli.times import Since, Until
 from hookline.errors import HooklineError
 from hookline.index import Filter, summaries
+from hookline.moments import moment_ms
 from hookline.replays import Bulk, Wanted, begin, cancel_bulk, gather, meant
 from hookline.store import Store
 

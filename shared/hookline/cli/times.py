@@ -1,37 +1,20 @@
-"""Moments as a person writes and reads them."""
+"""Moments on the command line: the options that take one, and how one is shown."""
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from hookline.errors import HooklineError
+from hookline.moments import HOW_TO_WRITE, UNIT_MS
 from hookline.operations import now_ms
 
-_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_HELP = "as 15m, 2h, 3d ago, or as 2026-05-01T12:00"
-
-Since = Annotated[str | None, typer.Option(help=f"Received since then, {_HELP}.")]
-Until = Annotated[str | None, typer.Option(help=f"Received until then, {_HELP}.")]
+Since = Annotated[str | None, typer.Option(help=f"Received since then, {HOW_TO_WRITE}.")]
+Until = Annotated[str | None, typer.Option(help=f"Received until then, {HOW_TO_WRITE}.")]
 UntilOrBefore = Annotated[
-    str | None, typer.Option("--until", "--before", help=f"Received until then, {_HELP}.")
+    str | None, typer.Option("--until", "--before", help=f"Received until then, {HOW_TO_WRITE}.")
 ]
-
-
-def moment_ms(text: str | None) -> int | None:
-    """The moment in ms since 1970: `2h` is two hours ago, a date without a zone is local time."""
-    if text is None:
-        return None
-    ago = re.fullmatch(r"(\d+)([smhd])", text)
-    if ago:
-        return now_ms() - int(ago[1]) * _UNIT_MS[ago[2]]
-    try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000)
-    except ValueError:
-        raise HooklineError(f"{text!r} is not a moment; write it {_HELP}") from None
 
 
 def local(milliseconds: int) -> str:
@@ -42,12 +25,12 @@ def local(milliseconds: int) -> str:
 def span(milliseconds: int) -> str:
     """How long that is, in the largest unit of which it is at least two: `90 s`, `3 h`."""
     for unit in ("d", "h", "m"):
-        if milliseconds >= 2 * _UNIT_MS[unit]:
-            return f"{milliseconds // _UNIT_MS[unit]} {'min' if unit == 'm' else unit}"
+        if milliseconds >= 2 * UNIT_MS[unit]:
+            return f"{milliseconds // UNIT_MS[unit]} {'min' if unit == 'm' else unit}"
     return f"{max(0, milliseconds) // 1000} s"
 
 
 def ago(milliseconds: int) -> str:
     """How long ago that moment was: `3 h ago`."""
     passed_ms = now_ms() - milliseconds
-    return f"{span(passed_ms)} ago" if passed_ms >= _UNIT_MS["s"] else "just now"
+    return f"{span(passed_ms)} ago" if passed_ms >= UNIT_MS["s"] else "just now"
