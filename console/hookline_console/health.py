@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from hookline.figures import ActionFigures, SourceFigures
 from hookline.settings import Settings, Source
@@ -114,20 +115,11 @@ def source(reading: Reading, settings: Settings, name: str) -> SourceHealth:
 
 def _action(reading: Reading, name: str, figures: ActionFigures) -> ActionHealth:
     failed = reading.counted(f"runs:retrying:{name}", f"runs:dead:{name}")
+    usual_ms = figures.within(USUAL)
     return ActionHealth(
         name=name,
         figures=figures,
         attempts=failed + reading.counted(f"runs:done:{name}"),
         failed=failed,
-        usual_ms=_within(figures.buckets, USUAL),
+        usual_ms=None if usual_ms == inf else usual_ms,
     )
-
-
-def _within(buckets: dict[float, int], share: float) -> float | None:
-    """The least bound that this share of the attempts kept."""
-    wanted, passed = sum(buckets.values()) * share, 0
-    for bound, count in buckets.items():
-        passed += count
-        if passed >= wanted and bound != float("inf"):
-            return bound
-    return None

@@ -12,6 +12,7 @@ import pytest
 from hookline.connections import connect, connect_async
 from hookline.figures import (
     RUN_BOUNDS_MS,
+    ActionFigures,
     Figures,
     RedisFigures,
     read_figures,
@@ -107,6 +108,15 @@ async def test_the_figures_agree_with_what_became_of_the_events(store: Store, re
     assert action.total_ms == 70_014
     assert {bound: n for bound, n in action.buckets.items() if n} == {10: 2, inf: 1}
     assert figures.sources["a"].last_at_ms == int(retrying[:12], 16)
+
+
+def test_a_part_of_the_attempts_is_within_a_bound() -> None:
+    """The least of the bounds for which that is so."""
+    some = ActionFigures(buckets={5: 5, 10: 4, 25: 1, inf: 0})
+    assert [some.within(part) for part in (0.5, 0.51, 0.9, 0.95, 1)] == [5, 10, 10, 25, 25]
+    assert ActionFigures(buckets={5: 1, inf: 1}).within(0.95) == inf
+    for none in (ActionFigures(), ActionFigures(buckets={5: 0, inf: 0})):
+        assert none.within(0.5) is None
 
 
 async def test_what_a_person_does_is_counted(store: Store, redis_url: str) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from hookline.cli import app
-from hookline.cli.stats_screen import screen, within
+from hookline.cli.stats_screen import screen
 from hookline.figures import (
     ActionFigures,
     Figures,
@@ -92,14 +92,6 @@ def test_what_is_paused_or_wrong_is_said() -> None:
     assert any("team-docs-at-the-company paused" in line for line in lines)
     assert "redis cannot write to its disk" in lines
     assert "no worker runs" in printed(Figures(at_ms=AT_MS))
-
-
-def test_a_part_of_the_attempts_is_within_a_bound() -> None:
-    """The least of the bounds for which that is so."""
-    buckets = {5.0: 5, 10.0: 4, 25.0: 1, math.inf: 0}
-    assert [within(buckets, part) for part in (0.5, 0.51, 0.9, 0.95, 1)] == [5.0, 10.0, 10.0, 25.0, 25.0]
-    assert within({5.0: 0, math.inf: 0}, 0.5) is None
-    assert within({5.0: 1, math.inf: 1}, 0.95) == math.inf
 
 
 def test_the_json_has_every_figure_and_the_sums(

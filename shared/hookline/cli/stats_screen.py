@@ -73,19 +73,9 @@ def _actions(actions: dict[str, ActionFigures]) -> Table:
             _name(name, action.paused_since_ms),
             *map(_number, (action.attempts, action.done, action.retrying)),
             Text(_number(action.dead), style="red" if action.dead else ""),
-            *(_milliseconds(within(action.buckets, part)) for part in (0.5, 0.95)),
+            *(_milliseconds(action.within(part)) for part in (0.5, 0.95)),
         )
     return table
-
-
-def within(buckets: dict[float, int], part: float) -> float | None:
-    """The bound within which this part of what was counted is; None where nothing was counted."""
-    so_far, total = 0, sum(buckets.values())
-    for bound, count in sorted(buckets.items()):
-        so_far += count
-        if total and so_far >= part * total:
-            return bound
-    return None
 
 
 def _workers(workers: Iterable[WorkerFigures], at_ms: int) -> RenderableType:

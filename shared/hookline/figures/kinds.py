@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from math import inf
 
 RUN_BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, inf)
@@ -73,6 +74,12 @@ class ActionFigures:
     def attempts(self) -> int:
         """All of them."""
         return self.done + self.retrying + self.dead
+
+    def within(self, part: float) -> float | None:
+        """The least bound that this part of the attempts kept; inf beyond the last, None without any."""
+        wanted = part * sum(self.buckets.values())
+        kept = zip(self.buckets, accumulate(self.buckets.values()), strict=True)
+        return next((bound for bound, so_far in kept if 0 < wanted <= so_far), None)
 
 
 @dataclass(frozen=True, slots=True)
