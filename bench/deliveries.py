@@ -13,6 +13,7 @@ from hookline.operations import now_ms
 from hookline.providers import provider
 from hookline.senders import Outgoing, delivery_random, make_delivery, parse_target, request_bytes
 from hookline.senders.wire import compact_json
+from hookline.stored import headers_json
 
 ESA_SECRET = "esa-secret-of-the-bench"  # noqa: S105 (it guards nothing)
 MISSKEY_SECRET = "misskey-secret-of-the-bench"  # noqa: S105
@@ -22,7 +23,7 @@ ESA_BYTES = 1024
 MISSKEY_BYTES = 4096
 
 _HOST = "127.0.0.1:8080"
-_SECRET_HEADERS = frozenset((b"x-esa-signature", b"x-misskey-hook-secret"))
+_SECRET_HEADERS = frozenset(("x-esa-signature", "x-misskey-hook-secret"))
 
 Make = Callable[[int], Outgoing]
 
@@ -98,9 +99,5 @@ def raw_events(source: str, provider_name: str, make: Make, numbers: range) -> I
 def stored_headers(delivery: Outgoing) -> bytes:
     """The headers of the request as the receiver stores them, secrets struck out."""
     head = request_bytes(delivery, parse_target(f"http://{_HOST}/hooks/x")).partition(b"\r\n\r\n")[0]
-    pairs = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:]]
-    shown = [
-        (name.decode("latin-1"), "***" if name.lower() in _SECRET_HEADERS else value.decode("latin-1"))
-        for name, value in pairs
-    ]
-    return json.dumps(shown, separators=(",", ":")).encode()
+    lines = (line.partition(b": ") for line in head.split(b"\r\n")[1:])
+    return headers_json(((name, value) for name, _, value in lines), _SECRET_HEADERS)

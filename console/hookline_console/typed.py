@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hookline.errors import HooklineError
 from hookline.events import AnyEvent, UnknownEvent
-from hookline.providers import Delivery, provider
+from hookline.stored import stored_event
 from hookline_console.bodies import READ_MOST_BYTES, SHOWN_CHARACTERS
 from hookline_console.json_html import json_html
 
@@ -34,7 +34,7 @@ def typed(fields: dict[str, bytes]) -> Typed:
             "", Markup(), error=f"its body is larger than the {READ_MOST_BYTES} bytes read for a page"
         )
     try:
-        event = _parsed(fields)
+        event = stored_event(fields)
         # by_alias: the sender's own names are in the body already; here it is what an author writes
         shown = json.dumps(event.model_dump(mode="json", by_alias=False), ensure_ascii=False)
     except HooklineError as error:
@@ -43,13 +43,6 @@ def typed(fields: dict[str, bytes]) -> Typed:
         return Typed("", Markup(), error=f"it cannot be read: {type(error).__name__}: {error}")
     html, is_cut = json_html(shown, SHOWN_CHARACTERS)
     return Typed(_name(event, fields["provider"].decode()), html, is_cut)
-
-
-def _parsed(fields: dict[str, bytes]) -> AnyEvent:
-    headers = [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in json.loads(fields["headers"])
-    ]
-    return provider(fields["provider"].decode()).parse(Delivery(headers, fields["body"]))
 
 
 def _name(event: AnyEvent, provider_name: str) -> str:

@@ -14,13 +14,13 @@ from aiohttp import HttpVersion11, StreamReader
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import BaseRequest, Response
-from pydantic_core import to_json
 
 from hookline.errors import NotCommittedError, SettingsError, VerificationError
 from hookline.intake import RawEvent, new_event_id
 from hookline.operations import now_ms
 from hookline.providers import Delivery, Provider, Verifier, provider, providers
 from hookline.settings import Receiver, Settings
+from hookline.stored import headers_json
 from hookline_receiver.answers import Answer, committed, not_committed, refusal
 from hookline_receiver.commit import GroupCommitter
 from hookline_receiver.pace import Pace
@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # it imports OpenTelemetry
     from hookline.spans import Tracer
 
 PREFIX = "/hooks/"
-STRUCK_OUT = "***"
 ALWAYS_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 log = structlog.get_logger(__name__)
@@ -240,18 +239,9 @@ def _event(endpoint: Endpoint, delivery: Delivery) -> RawEvent:
         received_at_ms=received_at_ms,
         dedupe_key=dedupe.key,
         dedupe_window_ms=dedupe.window_seconds * 1000,
-        headers=_without_secrets(delivery, endpoint.secret_headers),
+        headers=headers_json(delivery.headers, endpoint.secret_headers),
         body=delivery.body,
     )
-
-
-def _without_secrets(delivery: Delivery, secret_headers: frozenset[str]) -> bytes:
-    """The headers as JSON, with every secret struck out; bytes above ASCII as the Latin-1 that HTTP means."""
-    pairs = []
-    for raw_name, raw_value in delivery.headers:
-        name = raw_name.decode("latin-1")
-        pairs.append((name, STRUCK_OUT if name.lower() in secret_headers else raw_value.decode("latin-1")))
-    return to_json(pairs)
 
 
 def _drop(request: BaseRequest) -> Response:

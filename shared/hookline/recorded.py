@@ -11,6 +11,7 @@ from typing import Any
 from hookline.errors import HooklineError
 from hookline.events import AnyEvent
 from hookline.providers import Delivery, provider
+from hookline.stored import raw_headers
 
 
 def recorded_text(fields: dict[str, bytes]) -> str:
@@ -36,7 +37,7 @@ def recorded_event(file: Path) -> AnyEvent:
     """
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in record["headers"]]
+        headers = raw_headers(record["headers"])
         chosen, delivery = provider(record["provider"]), Delivery(headers, _read(record))
     except OSError as error:
         raise HooklineError(f"{file}: {error.strerror}") from error

@@ -15,6 +15,7 @@ from hookline.errors import HooklineError, ParseError
 from hookline.providers import provider
 from hookline.recorded import recorded_name, recorded_text
 from hookline.senders import make_delivery, sender_types
+from hookline.stored import headers_json
 from hookline.testing import recorded
 
 
@@ -22,8 +23,8 @@ def fields(
     body: bytes, headers: list[tuple[bytes, bytes]] | None = None, name: str = "misskey"
 ) -> dict[str, bytes]:
     """An event's fields, as far as they matter here."""
-    pairs = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in headers or []]
-    return {"provider": name.encode(), "source": b"s", "headers": json.dumps(pairs).encode(), "body": body}
+    stored = headers_json(headers or [], frozenset())
+    return {"provider": name.encode(), "source": b"s", "headers": stored, "body": body}
 
 
 def saved(folder: Path, stored: dict[str, bytes]) -> Path:

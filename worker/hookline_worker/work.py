@@ -6,14 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pydantic_core import from_json
-
 from hookline.errors import ParseError, SettingsError
 from hookline.events import AnyEvent
 from hookline.lanes import REPLAY_LANE, source_lane
 from hookline.ledger import FINISHED, RUN_FIELD, Ended, EventState, Run, runs_of
-from hookline.providers import Delivery, provider
 from hookline.store import Change
+from hookline.stored import stored_event
 
 UNSEEN_DEATHS = 3
 """After so many deaths that nobody saw, what was under way counts as having failed."""
@@ -114,10 +112,7 @@ def _read(event_id: str, fields: dict[str, bytes]) -> Work:
     runs = runs_of(fields)
     deaths, death = int(fields.get("deaths", 0)), fields.get("death", b"").decode()
     _refuse_killers(deaths, death, runs)
-    headers = [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in from_json(fields["headers"])
-    ]
-    event = provider(fields["provider"].decode()).parse(Delivery(headers, fields["body"]))
+    event = stored_event(fields)
     only = fields.get("only", b"").decode()
     return Work(
         id=event_id,
