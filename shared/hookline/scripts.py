@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 SHARED = ("job", "tally", "index")
 SHARED_BY_SOME = {"replay": ("again",), "feed": ("again",)}
 
 
+@cache
 def script(name: str) -> str:
     """The script of this name, after what it shares with others."""
     folder = files("hookline").joinpath("lua")
