@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from redis import Redis
@@ -101,10 +102,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def batches(items: Sequence[str], most: int) -> Iterator[Sequence[str]]:
-    """The items in their order, in slices of at most so many."""
-    for start in range(0, len(items), most):
-        yield items[start : start + most]
+def batches(items: Iterable[str], most: int) -> Iterator[list[str]]:
+    """The items in their order, at most so many at a time."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, most)):
+        yield batch
 
 
 def named(fields: Any) -> dict[str, bytes]:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from typing import Any, Literal, cast
 
 from hookline.errors import HooklineError
 from hookline.index import Filter, Summary, find, summaries
 from hookline.keys import REPLAY_PREFIX, REPLAYS_KEY
 from hookline.ledger import FINISHED
-from hookline.operations import named, now_ms, text
+from hookline.operations import batches, named, now_ms, text
 from hookline.scripts import script
 from hookline.store import Store
 
@@ -73,7 +72,7 @@ def meant(store: Store, wanted: Wanted) -> Iterator[Summary]:
     if isinstance(wanted, Filter):
         yield from find(store, wanted)
         return
-    for ids in _chunks(sorted(set(wanted), reverse=True)):  # they begin with when they were received
+    for ids in batches(sorted(set(wanted), reverse=True), AT_ONCE):  # they begin with when they were received
         yield from summaries(store, ids)
 
 
@@ -114,7 +113,8 @@ def gather(
     if isinstance(wanted, Filter) and wanted.until_ms is None:
         wanted = replace(wanted, until_ms=_found(store, bulk_id).asked_at_ms)  # what comes now is not meant
     total = 0
-    for ids in _chunks(event.id for event in meant(store, wanted) if event.state in FINISHED):
+    finished = (event.id for event in meant(store, wanted) if event.state in FINISHED)
+    for ids in batches(finished, AT_ONCE):
         if not _steer(store, bulk_id, "counting", "counting", ids=ids):
             return _found(store, bulk_id)
         total += len(ids)
@@ -159,12 +159,6 @@ def _steer(store: Store, bulk_id: str, new: BulkState, *old: str, ids: Sequence[
     key = REPLAY_PREFIX + bulk_id
     lives_ms = COUNTING_MS if new == "counting" else KEPT_MS
     return bool(steer(keys=[key, f"{key}:ids"], args=[new, lives_ms, len(old), *old, *ids]))
-
-
-def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    ids = iter(ids)
-    while chunk := list(islice(ids, AT_ONCE)):
-        yield chunk
 
 
 def _shown(wanted: Wanted) -> dict[str, Any]:

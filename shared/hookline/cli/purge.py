@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
 from typing import Annotated, Literal
 
 import typer
@@ -17,7 +15,7 @@ from hookline.errors import HooklineError
 from hookline.index import Filter, find
 from hookline.ledger import FINISHED
 from hookline.moments import moment_ms
-from hookline.operations import now_ms
+from hookline.operations import batches, now_ms
 from hookline.store import Store
 
 AT_ONCE = 500
@@ -58,14 +56,10 @@ def _purge(console: Console, store: Store, wanted: Filter) -> int:
     """How many were removed; what finishes only now stays."""
     if wanted.until_ms is None:
         wanted = Filter(wanted.source, wanted.type, wanted.state, wanted.since_ms, now_ms())
+    finished = (event.id for event in find(store, wanted) if event.state in FINISHED)
     purged = 0
     with console.status("purging …") as status:
-        for ids in _batches(event.id for event in find(store, wanted) if event.state in FINISHED):
+        for ids in batches(finished, AT_ONCE):
             purged += len(store.purge(ids))
             status.update(f"{events(purged)} purged …")
     return purged
-
-
-def _batches(ids: Iterator[str]) -> Iterator[list[str]]:
-    while batch := list(islice(ids, AT_ONCE)):
-        yield batch
