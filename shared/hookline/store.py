@@ -12,7 +12,6 @@ from redis import Redis
 from hookline import queue
 from hookline.acknowledged import Acknowledgement, acknowledged_script
 from hookline.keys import (
-    COUNTERS_KEY,
     EVENT_PREFIX,
     GRACE_KEY,
     JOBS_KEY,
@@ -213,7 +212,7 @@ class Store(Operations):
         for group in batches(event_ids, queue.GROUP_EVENTS):
             job = queue.job(group)
             answer = self._reconcile(
-                keys=[self._keys.queue, queue.QUEUES_KEY, GRACE_KEY, OPEN_KEY, COUNTERS_KEY],
+                keys=[self._keys.queue, queue.QUEUES_KEY, GRACE_KEY, OPEN_KEY],
                 args=[
                     EVENT_PREFIX,
                     LEASE_PREFIX,

@@ -1,7 +1,6 @@
 -- Enqueues a job for events that no job names, if there is any among them that nobody runs. Atomic.
 -- One that is finished, or is stored no more, is struck off the unfinished ones.
 -- KEYS  1 RQ queue · 2 RQ's set of queues · 3 the grace after an outage (see tick.lua) · 4 unfinished events
---       5 counters
 -- ARGV  1 prefix of event keys · 2 prefix of lease keys · 3 prefix of RQ job keys · 4 queue name
 --       5 time (ISO 8601) · 6 job id · 7 job data · 8 job description · 9 lane · then the ids
 -- Gives the ids for which it is.
@@ -14,7 +13,7 @@ for i = 10, #ARGV do
   if not state or state == 'done' or state == 'dead' then
     local struck = redis.call('SREM', KEYS[4], ARGV[i])
     if source then
-      redis.call('HINCRBY', KEYS[5], 'open:' .. source, 0 - struck)
+      total('open:' .. source, 0 - struck)
     end
   elseif not is_held then
     lost[#lost + 1] = ARGV[i]
@@ -24,4 +23,5 @@ if #lost > 0 then
   write_job(ARGV[3], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[4], ARGV[5], 'queued', KEYS[2], KEYS[1])
   push_first(KEYS[1], ARGV[3] .. ARGV[6], ARGV[6])
 end
+write_tally(0)
 return lost
