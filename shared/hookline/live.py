@@ -14,7 +14,7 @@ from hookline.filters import Filter, matching, received_ms
 from hookline.index import search
 from hookline.keys import DEAD_PREFIX, DONE_PREFIX, EVENT_PREFIX, EVENTS_PREFIX
 from hookline.ledger import FINISHED, RUN_FIELD, Run, runs_of
-from hookline.operations import named, now_ms, text
+from hookline.operations import named, now_ms, redis_ms, text
 from hookline.store import Store
 from hookline.walk import among, index_names
 
@@ -127,13 +127,12 @@ class Live:
             for key in (prefix + source for prefix in self._finished_prefixes() for source in sources):
                 pipeline.zrevrangebyscore(key, "+inf", since, start=0, num=most, withscores=True)
                 pipeline.zcount(key, since, "+inf")
-            (seconds, microseconds), *answers = pipeline.execute()
+            time, *answers = pipeline.execute()
         latest = sorted((pair for pairs in answers[::2] for pair in pairs), key=itemgetter(1), reverse=True)
         ids = text(event_id for event_id, _ in latest[:most])
         if is_selective:
             ids = [summary.id for summary in among(self._store, wanted, ids)]
-        next_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        return _Found(set(ids[:HALF]), next_ms, sum(answers[1::2]) - min(most, len(latest)))
+        return _Found(set(ids[:HALF]), redis_ms(time), sum(answers[1::2]) - min(most, len(latest)))
 
     def _finished_prefixes(self) -> tuple[str, ...]:
         """The sets to look in. With an action the state is its run's, which says little of the event's."""

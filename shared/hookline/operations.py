@@ -102,6 +102,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def redis_ms(answer: Any) -> int:
+    """Redis's time in milliseconds since 1970, from what it answers to TIME."""
+    seconds, microseconds = answer
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
 def batches(items: Iterable[str], most: int) -> Iterator[list[str]]:
     """The items in their order, at most so many at a time."""
     remaining = iter(items)

@@ -6,12 +6,12 @@ It looks at the ends of sorted sets, so that an event costs the same however man
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
 from hookline.keys import DEAD_PREFIX, DONE_PREFIX
-from hookline.operations import text
+from hookline.operations import redis_ms, text
 from hookline.retention import kept
 from hookline.settings import Settings
 from hookline.store import Store
@@ -41,8 +41,7 @@ class Purger:
 
     def _look(self, until: float) -> tuple[int, bool]:
         """How many were deleted of what is due, 500 of each source and state; whether there may be more."""
-        seconds, microseconds = self._time()
-        now_ms = seconds * 1000 + microseconds // 1000
+        now_ms = redis_ms(self._store.redis.time())  # by which events finish
         purged, more = 0, False
         # behind the last one, as there may be no time for all of them
         for source in sorted(self._store.sources(), key=lambda source: (source <= self._last, source)):
@@ -66,8 +65,3 @@ class Purger:
         if not old and wanted.most is not None and stored > wanted.most:
             old = self._store.redis.zrange(key, 0, min(stored - wanted.most, AT_ONCE) - 1)
         return text(old)
-
-    def _time(self) -> tuple[int, int]:
-        """Redis's, by which events finish."""
-        answer: Any = self._store.redis.time()
-        return int(answer[0]), int(answer[1])

@@ -21,7 +21,7 @@ from hookline.keys import (
     RECEIVERS_KEY,
 )
 from hookline.lanes import action_lane, paused_actions, source_lane
-from hookline.operations import named, text
+from hookline.operations import named, redis_ms, text
 from hookline.queue import JOB_PREFIX, QueueKeys
 from hookline.store import Store
 
@@ -93,12 +93,12 @@ def _overview(store: Store) -> _Overview:
     began_at = time.monotonic()
     *needed, info, config = ask(store.redis, commands, may_fail=2)
     response_ms = (time.monotonic() - began_at) * 1000
-    (seconds, micros), totals, pauses, lanes, workers, receivers = needed
+    at, totals, pauses, lanes, workers, receivers = needed
     paused = {lane: int(since) for lane, since in named(pauses).items()}
     counters = Counters(named(totals))
     of_actions = {action_lane(action) for action in paused_actions(frozenset(paused))}
     return _Overview(
-        at_ms=seconds * 1000 + micros // 1000,
+        at_ms=redis_ms(at),
         counters=counters,
         sources=sorted(counters.sources.keys() | (paused.keys() - of_actions)),
         paused=paused,
