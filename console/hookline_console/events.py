@@ -10,9 +10,9 @@ from aiohttp import web
 
 from hookline.filters import Filter
 from hookline.index import search
-from hookline.keys import EVENT_PREFIX, INDEX_KEY
+from hookline.keys import EVENT_PREFIX
 from hookline.ledger import FINISHED
-from hookline.operations import now_ms, text
+from hookline.operations import now_ms
 from hookline.store import Store
 from hookline_console.changes import readings
 from hookline_console.news import Change, News
@@ -57,7 +57,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         raise web.HTTPSeeOther(f"/events/{query.text}")  # an id was put where one searches
     meant, problems = wanted(query)
     cursor = request.query.get("cursor", "")
-    names = await console.backend.ask(_names)
+    names = await console.backend.ask(Store.index_names)
     types = sorted({name.partition("/")[2] for name in names} - {""})
     found, at_ms = await console.backend.ask(listing, meant, cursor), now_ms()
     return await render(
@@ -128,8 +128,3 @@ def _html(request: web.Request, row: Row) -> str:
 def is_event(store: Store, text: str) -> bool:
     """Whether this text is the id of a stored event."""
     return bool(re.fullmatch("[0-9a-f]{24}", text) and store.redis.exists(EVENT_PREFIX + text))
-
-
-def _names(store: Store) -> list[str]:
-    """Every `<source>/<type>` of which there are events."""
-    return text(store.redis.smembers(INDEX_KEY))

@@ -16,7 +16,7 @@ from hookline.keys import DEAD_PREFIX, DONE_PREFIX, EVENT_PREFIX, EVENTS_PREFIX
 from hookline.ledger import FINISHED, RUN_FIELD, Run, runs_of
 from hookline.operations import named, now_ms, redis_ms, text
 from hookline.store import Store
-from hookline.walk import among, index_names
+from hookline.walk import among
 
 MOST = 200
 """Events that a look gives: half of them new ones, half of them others that changed."""
@@ -81,7 +81,7 @@ class Live:
 
     def look(self) -> list[Seen]:
         """The events that are new or not as they were, 200 at the most, by when they were received."""
-        names = matching(index_names(self._store), self._wanted)
+        names = matching(self._store.index_names(), self._wanted)
         new, finished = self._new(names), self._finished(names)
         unfinished = [seen.id for seen in self._known.values() if not seen.is_finished][-MOST:]
         seen = list(_read(self._store, dict.fromkeys([*new.ids, *finished.ids, *unfinished])))

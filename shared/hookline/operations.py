@@ -72,17 +72,20 @@ class Operations:
         lanes: Any = self.redis.hgetall(PAUSED_KEY)
         return {lane.decode(): int(since) for lane, since in lanes.items()}
 
+    def index_names(self) -> set[str]:
+        """Each `<source>/<type>` of which there are events."""
+        return set(text(self.redis.smembers(INDEX_KEY)))
+
     def sources(self) -> list[str]:
         """The sources of which events are stored, by name."""
-        members: Any = self.redis.smembers(INDEX_KEY)
-        return sorted({name.partition("/")[0] for name in text(members)})
+        return sorted({name.partition("/")[0] for name in self.index_names()})
 
     def event_ids(self, since_ms: int | None = None) -> list[str]:
         """Every stored event, or those received since then, in the order of receipt."""
         low: int | str = "-inf" if since_ms is None else since_ms
-        names: Any = self.redis.smembers(INDEX_KEY)
+        names = self.index_names()
         with self.redis.pipeline(transaction=True) as pipeline:  # an event moves from one to another
-            for name in text(names):
+            for name in names:
                 pipeline.zrangebyscore(EVENTS_PREFIX + name, low, "+inf", withscores=True)
             rows = [row for found in pipeline.execute() for row in found]
         return [event_id.decode() for _, event_id in sorted((score, event_id) for event_id, score in rows)]

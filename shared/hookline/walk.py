@@ -65,7 +65,7 @@ def walk(store: Store, wanted: Filter, cursor: str = "", *, most: int) -> Iterat
     within = bounds(wanted, cursor)
     if within is None:
         return
-    names = index_names(store)
+    names = store.index_names()
     within, ids = narrowed(store, wanted, within, matching(names, wanted))
     call = _Call(store, wanted, most)
     if ids is None:
@@ -80,13 +80,8 @@ def among(store: Store, wanted: Filter, ids: Iterable[str]) -> Iterator[Summary]
     if within is not None:
         newest_first = sorted(filter(within.has, ids), reverse=True)
         call = _Call(store, wanted, LOOKS)
-        for step in _through(call, wanted, within, newest_first, index_names(store)):
+        for step in _through(call, wanted, within, newest_first, store.index_names()):
             yield from step.found
-
-
-def index_names(store: Store) -> set[str]:
-    """Each `<source>/<type>` of which there are events."""
-    return set(text(store.redis.smembers(INDEX_KEY)))
 
 
 class _Call:

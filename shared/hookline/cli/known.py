@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from hookline.errors import HooklineError
-from hookline.keys import COUNTERS_KEY, INDEX_KEY
+from hookline.keys import COUNTERS_KEY
 from hookline.lanes import paused_actions
 from hookline.operations import text
 from hookline.settings import Settings
@@ -15,12 +15,12 @@ from hookline.store import Store
 
 def known_sources(store: Store, settings: Settings) -> set[str]:
     """Those of the settings, and those of which events are stored."""
-    return {*settings.sources, *(name.partition("/")[0] for name in _index(store))}
+    return {*settings.sources, *store.sources()}
 
 
 def known_types(store: Store) -> set[str]:
     """The types of the events that are stored."""
-    return {name.partition("/")[2] for name in _index(store)} - {""}
+    return {name.partition("/")[2] for name in store.index_names()} - {""}
 
 
 def known_actions(store: Store) -> set[str]:
@@ -39,7 +39,3 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> HooklineError:
     else:
         hint = f"there are {', '.join(names)}" if names else "there is none yet"
     return HooklineError(f"there is no {kind} {name!r}; {hint}")
-
-
-def _index(store: Store) -> list[str]:
-    return text(store.redis.smembers(INDEX_KEY))
