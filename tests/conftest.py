@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,8 @@ def _write_into_memory() -> None:
 
 
 _write_into_memory()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # after `nohup make test &`; it is inherited
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE_SECONDS = 60.0
 """For what takes no time; a bound for a broken build, not part of any promise."""

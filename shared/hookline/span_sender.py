@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import mmap
 import struct
+import threading
 import time
 from collections.abc import Sequence
 
@@ -32,8 +33,6 @@ class SpanSender(SpanExporter):
     def __init__(self, endpoint: str) -> None:
         self._exporter = OTLPSpanExporter(endpoint=endpoint, timeout=SEND_SECONDS)
         self._shared = mmap.mmap(-1, _TIME.size)  # stays shared across forks
-        self._said = _Listener()
-        logging.getLogger(trace_exporter.__name__).addFilter(self._said)
 
     @property
     def _try_again_at(self) -> float:
@@ -62,32 +61,37 @@ class SpanSender(SpanExporter):
 
     def _send(self, spans: Sequence[ReadableSpan]) -> str | None:
         """Why it could not be done; None if it could."""
-        self._said.messages.clear()
+        _said.messages.clear()
         try:
             if self._exporter.export(spans) is SpanExportResult.SUCCESS:
                 return None
         except Exception as error:  # foreign code, in a thread that has to go on
             return f"{type(error).__name__}: {error}"
-        return self._said.messages[0] if self._said.messages else "it was not taken"
+        return _said.messages[0] if _said.messages else "it was not taken"
 
     def shutdown(self) -> None:
         """Give up what is being sent."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
-        logging.getLogger(trace_exporter.__name__).removeFilter(self._said)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """There is nothing: each call of `export` sends what it is given."""
         return True
 
 
-class _Listener(logging.Filter):
-    """Hears what the exporter logs at every try, and lets nothing of it pass."""
+class _Said(threading.local):
+    """What the exporter has logged in this thread, in which one batch is sent at a time."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.messages: list[str] = []
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep it to ourselves."""
-        self.messages.append(record.getMessage())
-        return False
+
+_said = _Said()
+
+
+def _hear(record: logging.LogRecord) -> bool:
+    """Keep what the exporter logs at every try to ourselves."""
+    _said.messages.append(record.getMessage())
+    return False
+
+
+logging.getLogger(trace_exporter.__name__).addFilter(_hear)

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog
 
 from tests.pipeline.running import PASSWORD
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 _IN_PAGE = Path(__file__).parent / "in_page"
 _REPORT_CSP = """document.addEventListener("securitypolicyviolation", (event) => {
     console.error("refused by the policy:", event.violatedDirective, event.blockedURI);

@@ -152,6 +152,7 @@ async def test_a_delivery_is_one_trace_from_the_request_to_its_runs(
     event_id = (await pipeline.post("misskey", "note")).body["id"]
     pipeline.start_worker(*arguments)
     pipeline.wait_until_finished(1)
+    pipeline.wait_for(lambda: len(collector.spans) == 9, "the spans")
     assert [service.stop() for service in pipeline.services] == [0, 0]
 
     (receive,), (commit,), (wait,) = map(collector.named, ("receive misskey", "commit", "wait"))
@@ -196,6 +197,7 @@ async def test_a_verified_senders_trace_is_carried_on(pipeline: Pipeline, collec
         )
     ]
     answers.append(await _post_traced(pipeline, "open", b"", f"00-{SENDERS_TRACE}-b7ad6b7169203331-01"))
+    pipeline.wait_for(lambda: len(collector.named("receive…")) == 3, "the spans")
     assert [service.stop() for service in pipeline.services] == [0]
 
     assert [answer.status for answer in answers] == [202, 202, 202, 401, 202]
@@ -249,6 +251,8 @@ async def test_a_replay_begins_a_trace_that_links_to_the_first(
     pipeline.wait_until_finished(2)
     pipeline.store.replay(ids, "plugin.in_thread")
     pipeline.wait_until_finished(2)
+    pipeline.wait_for(lambda: len(collector.named("run plugin.in_thread")) == 2, "the spans of both runs")
+    pipeline.wait_for(lambda: len(collector.named("own in thread")) == 2, "the author's")
     assert [service.stop() for service in pipeline.services] == [0, 0]
 
     first, again = sorted(collector.named("run plugin.in_thread"), key=lambda span: span.began_at)
@@ -271,6 +275,7 @@ async def test_an_attempt_that_took_its_process_along_is_in_the_trace(
     unread = (await pipeline.post_body("misskey", b"no JSON")).body["id"]
     pipeline.start_worker()
     pipeline.wait_until_finished(2)
+    pipeline.wait_for(lambda: collector.named("run bad.die") and collector.named("read"), "the spans")
     assert [service.stop() for service in pipeline.services] == [0, 0]
 
     (died,), (read,) = collector.named("run bad.die"), collector.named("read")

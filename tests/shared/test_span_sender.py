@@ -93,7 +93,7 @@ def test_a_collector_that_takes_nothing_is_told_once_and_so_is_that_it_does_agai
     monkeypatch.setattr(span_sender, "AWAY_SECONDS", 0.0)
     monkeypatch.setattr(span_sender, "SEND_SECONDS", 60)  # the machine may be busy
     collector.open()
-    sender = SpanSender(collector.url)
+    sender, _another = SpanSender(collector.url), SpanSender(collector.url)
     with capture_logs() as logs:
         for status, result in ((400, FAILURE), (200, SUCCESS), (403, FAILURE)):
             collector.status = status
