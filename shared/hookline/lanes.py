@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hookline.queue import MIXED_LANE, REPLAY_LANE
-
-__all__ = ["MIXED_LANE", "REPLAY_LANE", "action_lane", "paused_actions", "source_lane"]
-
+MIXED_LANE = "*"
+"""The lane of jobs with events of several sources; other jobs are in the one called like their source."""
+REPLAY_LANE = "*replay"
 _ACTION = "@"
 """No source's name begins so."""
 
@@ -13,6 +12,11 @@ _ACTION = "@"
 def source_lane(source: str) -> str:
     """Where the events of a source wait."""
     return source
+
+
+def event_lane(source: str, *, is_replay: bool) -> str:
+    """Where an event waits to be looked at again: a mass of replays should not hold up what is new."""
+    return REPLAY_LANE if is_replay else source_lane(source)
 
 
 def action_lane(action: str) -> str:

@@ -11,6 +11,7 @@ from redis import Redis
 
 from hookline import queue
 from hookline.keys import EVENT_PREFIX, EVENTS_PREFIX, INDEX_KEY, LANES_KEY, OPEN_KEY, PAUSED_KEY
+from hookline.lanes import REPLAY_LANE
 from hookline.scripts import script
 
 PURGED_AT_ONCE = 100
@@ -29,7 +30,7 @@ class Operations:
         """Put finished events back to run again, all their actions or one; gives the ids that will run."""
         replayed: list[str] = []
         for group in batches(event_ids, queue.GROUP_EVENTS):
-            job = queue.job(group, lane=queue.REPLAY_LANE)
+            job = queue.job(group, lane=REPLAY_LANE)
             answer = self._replay(
                 keys=[self._keys.queue, queue.QUEUES_KEY, OPEN_KEY],
                 args=[

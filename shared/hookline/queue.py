@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from hookline.lanes import MIXED_LANE
+
 FUNCTION = "hookline_worker.jobs.process"
 GROUP_EVENTS = 64
 GROUP_BYTES = 4 * 1024 * 1024
 
 PREFIX = "rq:"
 JOB_PREFIX = "rq:job:"
-MIXED_LANE = "*"
-"""The lane of jobs with events of several sources; other jobs are in the one called like their source."""
-REPLAY_LANE = "*replay"
 QUEUES_KEY = "rq:queues"
 WORKERS_KEY = "rq:workers"
 

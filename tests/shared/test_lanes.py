@@ -11,6 +11,7 @@ from hookline import queue
 from hookline.connections import connect_async
 from hookline.intake import BEHIND_JOBS, CommitScript, RawEvent, new_event_id
 from hookline.keys import LANES_KEY
+from hookline.lanes import MIXED_LANE
 from hookline.operations import now_ms
 from hookline.settings import Redis as RedisSettings
 from hookline.store import SORT_MOST, Store
@@ -150,7 +151,7 @@ async def test_a_group_of_several_sources_is_one_job_while_the_workers_keep_up(
     assert store.waiting_jobs() == 1
     job = store.next()
     assert job is not None
-    assert job.lane == queue.MIXED_LANE
+    assert job.lane == MIXED_LANE
 
 
 async def test_a_group_of_several_sources_is_a_job_for_each_when_the_workers_are_behind(

@@ -15,6 +15,7 @@ from hookline.connections import connect_async
 from hookline.index import Filter
 from hookline.intake import CommitScript, RawEvent, new_event_id
 from hookline.keys import EVENT_PREFIX, OPEN_KEY, REPLAY_PREFIX, REPLAYS_KEY
+from hookline.lanes import REPLAY_LANE
 from hookline.ledger import Attempt, Run
 from hookline.operations import named, now_ms
 from hookline.replays import Bulk, ask, bulk, cancel_bulk, pause_bulk, resume_bulk
@@ -99,7 +100,7 @@ def drain(store: Store) -> list[str]:
     while popped := store.next():
         group = _events_of(popped.data or b"")
         assert 0 < len(group) <= GROUP
-        assert popped.lane == queue.REPLAY_LANE
+        assert popped.lane == REPLAY_LANE
         ids += group
         forget(store, popped.job_id.decode())
         store.take("a", 10_000, group, execution="job:a")
@@ -144,7 +145,7 @@ def test_its_jobs_are_as_any_others(store: Store, finished: Stored) -> None:
     popped = store.next()
     assert popped
     fields = named(store.redis.hgetall(queue.JOB_PREFIX + popped.job_id.decode()))
-    like = queue.job([event_id], lane=queue.REPLAY_LANE)
+    like = queue.job([event_id], lane=REPLAY_LANE)
     assert fields["data"] == like.data
     assert fields["description"] == like.description.encode()
     assert fields["lane"] == like.lane.encode()
@@ -305,7 +306,7 @@ def test_live_events_have_their_turn_beside_a_bulk_replay(
         assert popped
         lanes.append(popped.lane)
         forget(store, popped.job_id.decode())
-    live = [number for number, lane in enumerate(lanes) if lane != queue.REPLAY_LANE]
+    live = [number for number, lane in enumerate(lanes) if lane != REPLAY_LANE]
     assert len(live) == 8
     assert [number % 3 <= 1 for number in live] == [True] * 8
     assert store.waiting_jobs() <= JOBS_A_WORKER

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from hookline.lanes import REPLAY_LANE, paused_actions, source_lane
+from hookline.lanes import event_lane, paused_actions, source_lane
 from hookline.queue import Job, job
 from hookline.settings import Settings
 from hookline.store import Change, Paused, Store
@@ -69,7 +69,9 @@ class Dispatcher:
 
     def _send_on(self, token: str, suspects: dict[str, Fields], jobs: list[Job]) -> None:
         """Run alone what may have killed a process, and enqueue these other jobs."""
-        jobs += [job([event_id], lane=_lane(fields)) for event_id, fields in suspects.items()]
+        for event_id, fields in suspects.items():
+            lane = event_lane(fields["source"].decode(), is_replay="replays" in fields)
+            jobs.append(job([event_id], lane=lane))
         self._store.record(token, [Change(event_id, state="queued") for event_id in suspects], jobs)
 
 
@@ -85,10 +87,6 @@ def _back_to_their_lanes(paused: dict[str, str]) -> Iterator[Job]:
         by_source[source].append(event_id)
     for source, event_ids in by_source.items():
         yield job(event_ids, lane=source_lane(source))
-
-
-def _lane(fields: Fields) -> str:
-    return REPLAY_LANE if "replays" in fields else source_lane(fields["source"].decode())
 
 
 class _Clock:

@@ -15,7 +15,7 @@ from hookline.about import about
 from hookline.actions import Action
 from hookline.errors import ParseError
 from hookline.failures import failure_group, failure_groups_of
-from hookline.lanes import action_lane
+from hookline.lanes import action_lane, event_lane
 from hookline.ledger import RUN_FIELD, Attempt, Ended, Run
 from hookline.settings import Settings
 from hookline.store import Change, Store
@@ -284,7 +284,8 @@ def _settle(work: Work, change: Change) -> tuple[tuple[str, int], ...]:
     again: list[tuple[str, int]] = []
     change.state = work.state()
     if change.state in ("queued", "retrying"):
-        again.append((work.lane, math.ceil(work.due_at_ms() / 1000)))
+        lane = event_lane(work.source, is_replay=work.is_replay)
+        again.append((lane, math.ceil(work.due_at_ms() / 1000)))
     if change.state == "paused" or work.is_newly_paused:
         again += [(action_lane(action), 0) for action in work.paused()]
     if change.state == "dead":

@@ -11,6 +11,7 @@ import time
 
 from hookline import queue
 from hookline.keys import EVENT_PREFIX, OPEN_KEY, REPLAY_PREFIX, REPLAYS_KEY
+from hookline.lanes import REPLAY_LANE
 from hookline.operations import text
 from hookline.replays import KEPT_MS
 from hookline.scripts import script
@@ -65,7 +66,7 @@ class Replayer:
             self._queue_name,
             queue.iso(),
             queue.FUNCTION,
-            queue.REPLAY_LANE,
+            REPLAY_LANE,
         ]
         with self._redis.pipeline(transaction=False) as pipeline:  # so that they share one fsync
             pipeline.script_load(self._feed.script)  # redis-py would ask first, with a command of more rights
@@ -92,7 +93,7 @@ class Replayer:
         """How many more jobs may wait; those in the queue count, too: they are not sorted into lanes yet."""
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.llen(self._keys.queue)
-            pipeline.llen(self._keys.lane(queue.REPLAY_LANE))
+            pipeline.llen(self._keys.lane(REPLAY_LANE))
             pipeline.scard(self._keys.workers)
             pipeline.scard(OPEN_KEY)
             unsorted, waiting, workers, unfinished = map(int, pipeline.execute())

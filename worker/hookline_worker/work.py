@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from hookline.errors import ParseError, SettingsError
 from hookline.events import AnyEvent
-from hookline.lanes import REPLAY_LANE, source_lane
 from hookline.ledger import FINISHED, RUN_FIELD, Ended, EventState, Run, runs_of
 from hookline.store import Change
 from hookline.stored import stored_event
@@ -52,11 +51,6 @@ class Work:
     """Runs that are executing or waiting here for their next attempt."""
     quiet: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when nothing of this event is executing any more."""
-
-    @property
-    def lane(self) -> str:
-        """Where it waits for its next attempt: a mass of replays should not hold up what is new."""
-        return REPLAY_LANE if self.is_replay else source_lane(self.source)
 
     def begin(self) -> None:
         """A run of this event starts to execute."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from hookline.figures.asking import ask
 from hookline.figures.processes import event_ids
 from hookline.keys import EVENT_PREFIX
-from hookline.queue import MIXED_LANE, REPLAY_LANE
+from hookline.lanes import MIXED_LANE, REPLAY_LANE
 from hookline.store import Store
 
 JOBS = 8
