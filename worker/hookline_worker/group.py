@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,16 +13,15 @@ import structlog
 from hookline.about import about
 from hookline.actions import Action
 from hookline.errors import ParseError
-from hookline.failures import failure_group, failure_groups_of
-from hookline.lanes import action_lane, event_lane
-from hookline.ledger import RUN_FIELD, Attempt, Ended, Run
+from hookline.ledger import Attempt, Run
 from hookline.settings import Settings
-from hookline.store import Change, Store
+from hookline.store import Store
 from hookline_worker.attempts import SUCCESS, Outcome, attempt, failure
 from hookline_worker.clients import Clients
+from hookline_worker.entries import Entries
 from hookline_worker.plugins import Plugins
 from hookline_worker.policy import Policy
-from hookline_worker.recorder import Record, Recorder
+from hookline_worker.recorder import Recorder
 from hookline_worker.traces import Traces
 from hookline_worker.underway import UnderWay, ask
 from hookline_worker.work import Work, interrupted, read
@@ -73,6 +71,7 @@ class Group:
             now_ms=owner.now_ms,
             blocked_by=self._under_way.blocked_by,
         )
+        self._entries = Entries(self._recorder, self._policy, self._traces, self._now_ms)
 
     def run(self, taken: dict[str, dict[str, bytes]]) -> None:
         """Run these leased events, given by their fields, and come back when it is all in the ledger."""
@@ -101,9 +100,7 @@ class Group:
             work = read(event_id, fields)
         except ParseError as error:
             log.warning("event cannot be parsed; it is a dead letter", event_id=event_id, error=str(error))
-            self._settle_unread(event_id, str(error))
-            if self._traces is not None:
-                self._traces.unread(event_id, fields.get("trace", b"").decode(), str(error))
+            self._entries.unread(event_id, fields.get("trace", b"").decode(), str(error))
             return []
         if self._traces is not None:
             self._traces.waited(work)
@@ -113,7 +110,7 @@ class Group:
         if not work.runs:
             log.debug("no action wants this event", event_id=event_id, source=work.source)
         if not runs:
-            self._put(work)
+            self._entries.put(work)
         elif work.deaths:
             return [self._one_by_one(work, runs)]
         return [self._run(work, action, run) for action, run in runs]
@@ -126,7 +123,7 @@ class Group:
             action = self._plugins.action(run.action)
             reason = interrupted(work, run)
             if reason is not None:
-                self._conclude(work, action, run, Outcome(error=reason))
+                self._entries.conclude(work, action, run, Outcome(error=reason))
             if not run.is_final and (run.state in ("running", "paused") or self._is_due(run)):
                 yield action, run
 
@@ -160,7 +157,7 @@ class Group:
                 return ask(action.when, work.event)
         except BaseException as error:  # foreign code, and the first part of the action
             run.attempts.append(Attempt(self._now_ms(), 0))
-            self._conclude(work, action, run, failure(error))
+            self._entries.conclude(work, action, run, failure(error))
             return True
 
     async def _one_by_one(self, work: Work, runs: list[Pending]) -> None:
@@ -178,11 +175,11 @@ class Group:
                     await self._attempt(work, action, run)
             if run.is_final or work.underway == 0 or work.id in self._recorder.lost:
                 break
-            self._put(work)
+            self._entries.put(work)
             if not await self._due_before_siblings_end(work, run):
                 break
         work.open -= 1
-        self._put(work)
+        self._entries.put(work)
 
     async def _due_before_siblings_end(self, work: Work, run: Run) -> bool:
         seconds = ((run.due_at_ms or 0) - self._now_ms()) / 1000
@@ -196,13 +193,11 @@ class Group:
         run.attempts.append(Attempt(self._now_ms()))
         run.state, run.due_at_ms = "running", None
         if action is None:
-            self._end(work, action, run, Outcome(error=f"no plugin here has an action {run.action!r}"))
+            error = f"no plugin here has an action {run.action!r}"
+            self._entries.end(work, action, run, Outcome(error=error))
             return
         if work.deaths:
-            work.changed.add(run.action)
-            change = work.news()
-            change.fields |= {"deaths": "1", "death": ""}
-            self._recorder.write([Record(change)])
+            self._entries.begin_alone(work, run)
         await self._timed(work, action, run)
 
     async def _timed(self, work: Work, action: Action, run: Run) -> None:
@@ -216,10 +211,8 @@ class Group:
         try:
             with self._under_way.attempt(work, action, number):
                 if number == 1 or self._still_wanted(work, action, run):
-                    seconds, tell = (
-                        self._policy.timeout_seconds(action),
-                        partial(self._end, work, action, run),
-                    )
+                    seconds = self._policy.timeout_seconds(action)
+                    tell = partial(self._entries.end, work, action, run)
                     await attempt(action, work.event, context, seconds, tell)
         finally:
             work.end()
@@ -232,62 +225,8 @@ class Group:
             outcome = SUCCESS
         except BaseException as error:  # foreign code
             outcome = failure(error)
-        self._end(work, action, run, outcome)
+        self._entries.end(work, action, run, outcome)
         return False
-
-    def _end(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> None:
-        """Record the end of an attempt as it comes, in whatever thread: the event loop may be held up."""
-        run.attempts[-1].milliseconds = self._now_ms() - run.attempts[-1].started_at_ms
-        ended = self._concluded(work, action, run, outcome)
-        if work.deaths:  # it is alone here, and its record is waited for
-            work.changed.add(run.action)
-            work.ended.append(ended)
-        else:
-            fields = {RUN_FIELD + run.action: run.to_json()}
-            self._recorder.put(Record(Change(work.id, fields, ended=[ended])))
-
-    def _conclude(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> None:
-        work.ended.append(self._concluded(work, action, run, outcome))
-        work.changed.add(run.action)
-
-    def _concluded(self, work: Work, action: Action | None, run: Run, outcome: Outcome) -> Ended:
-        self._policy.conclude(work.id, action, run, outcome, self._now_ms())
-        if self._traces is not None:
-            self._traces.end(work, run, outcome)
-        return Ended(run.action, run.state, run.attempts[-1].milliseconds or 0)
-
-    def _put(self, work: Work) -> None:
-        """Record what is new of this event; with its last open run, settle it."""
-        change = work.news()
-        again: tuple[tuple[str, int], ...] = ()
-        if work.open == 0:
-            again = _settle(work, change)
-        elif not (change.fields or change.type):
-            return
-        record = Record(change, again)
-        if work.deaths:  # should the next run kill the process, this one must not be blamed
-            self._recorder.write([record])
-        else:
-            self._recorder.put(record)
-
-    def _settle_unread(self, event_id: str, error: str) -> None:
-        error = error.encode("utf-8", "backslashreplace").decode()
-        failures = dict([failure_group("", error)])
-        self._recorder.put(Record(Change(event_id, {"error": error}, "dead", failures=failures)))
 
     def _is_due(self, run: Run) -> bool:
         return (run.due_at_ms or 0) <= self._now_ms()
-
-
-def _settle(work: Work, change: Change) -> tuple[tuple[str, int], ...]:
-    """Say in the change how the event has ended for now; and where and when it is to be looked at again."""
-    again: list[tuple[str, int]] = []
-    change.state = work.state()
-    if change.state in ("queued", "retrying"):
-        lane = event_lane(work.source, is_replay=work.is_replay)
-        again.append((lane, math.ceil(work.due_at_ms() / 1000)))
-    if change.state == "paused" or work.is_newly_paused:
-        again += [(action_lane(action), 0) for action in work.paused()]
-    if change.state == "dead":
-        change.failures = failure_groups_of(work.runs.values())
-    return tuple(again)
