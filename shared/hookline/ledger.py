@@ -57,6 +57,10 @@ class Run:
         """Whether the run will not be tried again, except by a replay."""
         return self.state in FINISHED
 
+    def is_due(self, now_ms: int) -> bool:
+        """Whether the time of the next attempt has come."""
+        return (self.due_at_ms or 0) <= now_ms
+
     @property
     def error(self) -> str | None:
         """The error of the last attempt, if it failed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,21 +18,19 @@ from hookline.settings import Settings
 from hookline.store import Store
 from hookline_worker.attempts import SUCCESS, Outcome, attempt, failure
 from hookline_worker.clients import Clients
+from hookline_worker.due import Due, Pending
 from hookline_worker.entries import Entries
 from hookline_worker.plugins import Plugins
 from hookline_worker.policy import Policy
 from hookline_worker.recorder import Recorder
 from hookline_worker.traces import Traces
 from hookline_worker.underway import UnderWay, ask
-from hookline_worker.work import Work, interrupted, read
+from hookline_worker.work import Work, read
 
 if TYPE_CHECKING:  # it imports OpenTelemetry
     from hookline.spans import Tracer
 
 log = structlog.get_logger(__name__)
-
-Pending = tuple[Action | None, Run]
-"""A run to be done, and its action, if any plugin still has it."""
 
 
 class Owner(NamedTuple):
@@ -59,8 +57,7 @@ class Group:
         paused_actions: frozenset[str] = frozenset(),
         tracer: Tracer | None = None,
     ) -> None:
-        self._plugins, self._settings, self._paused = plugins, settings, paused_actions
-        self._now_ms, self._is_leaving = owner.now_ms, owner.is_leaving
+        self._settings, self._now_ms, self._is_leaving = settings, owner.now_ms, owner.is_leaving
         self._policy = Policy(settings)
         self._traces = None if tracer is None else Traces(tracer)
         self._under_way = UnderWay(self._policy, self._traces)
@@ -72,6 +69,7 @@ class Group:
             blocked_by=self._under_way.blocked_by,
         )
         self._entries = Entries(self._recorder, self._policy, self._traces, self._now_ms)
+        self._due = Due(plugins, paused_actions, self._entries, self._under_way, self._now_ms)
 
     def run(self, taken: dict[str, dict[str, bytes]]) -> None:
         """Run these leased events, given by their fields, and come back when it is all in the ledger."""
@@ -104,8 +102,7 @@ class Group:
             return []
         if self._traces is not None:
             self._traces.waited(work)
-        due = [*self._unfinished(work), *self._new(work)]
-        runs = [(action, run) for action, run in due if not self._waits(work, run)]
+        runs = self._due.runs(work)
         work.open = len(runs)
         if not work.runs:
             log.debug("no action wants this event", event_id=event_id, source=work.source)
@@ -115,51 +112,6 @@ class Group:
             return [self._one_by_one(work, runs)]
         return [self._run(work, action, run) for action, run in runs]
 
-    def _unfinished(self, work: Work) -> Iterator[Pending]:
-        """The runs in the ledger that are due."""
-        for run in work.runs.values():
-            if run.is_final:
-                continue
-            action = self._plugins.action(run.action)
-            reason = interrupted(work, run)
-            if reason is not None:
-                self._entries.conclude(work, action, run, Outcome(error=reason))
-            if not run.is_final and (run.state in ("running", "paused") or self._is_due(run)):
-                yield action, run
-
-    def _waits(self, work: Work, run: Run) -> bool:
-        """Whether this run is to wait until its action is resumed."""
-        if run.action not in self._paused:
-            return False
-        if run.state != "paused":
-            run.state, run.due_at_ms = "paused", None
-            work.changed.add(run.action)
-            work.is_newly_paused = True
-        return True
-
-    def _new(self, work: Work) -> Iterator[Pending]:
-        """The runs that the event now gets for the first time."""
-        for action in self._plugins.matching(work.event, work.source):
-            if action.name in work.runs or (work.only is not None and action.name != work.only):
-                continue
-            run = Run(action.name)
-            if self._wanted(work, action, run):
-                work.runs[action.name] = run
-                if not run.is_final:
-                    yield action, run
-
-    def _wanted(self, work: Work, action: Action, run: Run) -> bool:
-        """Whether the action's own condition holds; one that raises is a failed attempt, which is wanted."""
-        if action.when is None:
-            return True
-        try:
-            with self._under_way.watched(work, action, 1):
-                return ask(action.when, work.event)
-        except BaseException as error:  # foreign code, and the first part of the action
-            run.attempts.append(Attempt(self._now_ms(), 0))
-            self._entries.conclude(work, action, run, failure(error))
-            return True
-
     async def _one_by_one(self, work: Work, runs: list[Pending]) -> None:
         """An event under suspicion: each run is in the ledger as under way before it starts."""
         for action, run in runs:
@@ -168,7 +120,7 @@ class Group:
     async def _run(self, work: Work, action: Action | None, run: Run) -> None:
         """Attempt the run, and again for as long as the event is held here for its siblings anyway."""
         while True:
-            if run.state != "retrying" or self._is_due(run):
+            if run.state != "retrying" or run.is_due(self._now_ms()):
                 async with self._slots:
                     if self._is_leaving():
                         break
@@ -227,6 +179,3 @@ class Group:
             outcome = failure(error)
         self._entries.end(work, action, run, outcome)
         return False
-
-    def _is_due(self, run: Run) -> bool:
-        return (run.due_at_ms or 0) <= self._now_ms()
