@@ -15,7 +15,7 @@ from hookline.settings import load_settings
 from hookline.succession import CHECK_OPTION
 from hookline.tracing import make_tracer
 from hookline_receiver.app import run
-from hookline_receiver.ingest import endpoints
+from hookline_receiver.endpoints import endpoints
 from hookline_receiver.listening import open_sockets
 
 

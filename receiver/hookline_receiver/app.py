@@ -20,8 +20,9 @@ from hookline.settings import Receiver, Settings
 from hookline_receiver.commit import GroupCommitter
 from hookline_receiver.detour import Detour
 from hookline_receiver.drain import Drain
+from hookline_receiver.endpoints import Endpoint
 from hookline_receiver.health import health
-from hookline_receiver.ingest import Endpoint, Ingest
+from hookline_receiver.ingest import Ingest
 from hookline_receiver.listening import BACKLOG, Sockets, address, stop_accepting
 from hookline_receiver.pressure import Pressure
 from hookline_receiver.reporting import Reporter

@@ -18,7 +18,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from hookline.providers import Delivery
 from hookline_receiver.answers import Answer, not_committed
-from hookline_receiver.ingest import Endpoint, Ingest
+from hookline_receiver.endpoints import Endpoint
+from hookline_receiver.ingest import Ingest
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,16 +14,13 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import BaseRequest, Response
 
-from hookline.errors import NotCommittedError, SettingsError, VerificationError
-from hookline.intake import RawEvent, new_event_id
-from hookline.operations import now_ms
-from hookline.providers import Delivery, Provider, Verifier, provider, providers
-from hookline.settings import Receiver, Settings
-from hookline.stored import headers_json
+from hookline.errors import NotCommittedError, VerificationError
+from hookline.intake import RawEvent
+from hookline.providers import Delivery
+from hookline.settings import Receiver
 from hookline_receiver.answers import Answer, committed, not_committed, refusal
 from hookline_receiver.commit import GroupCommitter
-from hookline_receiver.pace import Pace
-from hookline_receiver.secret_ages import digest
+from hookline_receiver.endpoints import Endpoint
 from hookline_receiver.tally import Tally
 from hookline_receiver.traces import Traced, trace
 from hookline_receiver.waiting import Outcome
@@ -33,49 +29,12 @@ if TYPE_CHECKING:  # it imports OpenTelemetry
     from hookline.spans import Tracer
 
 PREFIX = "/hooks/"
-ALWAYS_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 log = structlog.get_logger(__name__)
 
 
 class _TooLargeError(Exception):
     """Raised when a body is longer than the limit, as soon as that is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A source, ready to receive.
-
-    `verify` is None where the settings say `unverified = true`, and `pace` where it may send without limit.
-    """
-
-    name: str
-    provider: Provider
-    verify: Verifier | None
-    secret_headers: frozenset[str]
-    pace: Pace | None = None
-    secrets_digest: bytes = b""
-    """What stands for its secrets, see `secret_ages.py`."""
-
-
-def endpoints(settings: Settings) -> dict[str, Endpoint]:
-    """The configured sources by name; SettingsError names every one whose secret is missing."""
-    # Every provider's, since a request can carry the headers of another one's sender.
-    secret_headers = ALWAYS_SECRET.union(*(each.secret_headers for each in providers().values()))
-    found, problems = {}, []
-    for name, source in settings.sources.items():
-        try:
-            chosen = provider(source.provider)
-            values = source.secret_values()
-            verify = None if source.unverified else chosen.verifier(values, source.hook_ids)
-        except SettingsError as error:
-            problems.append(f"sources.{name}: {error}")
-        else:
-            pace = Pace(name, source.max_per_second) if source.max_per_second else None
-            found[name] = Endpoint(name, chosen, verify, secret_headers, pace, digest(values))
-    if problems:
-        raise SettingsError("\n".join(problems))
-    return found
 
 
 class Ingest:
@@ -183,7 +142,7 @@ class Ingest:
             self.tally.rejected("too_fast", "more than its max_per_second", source=endpoint.name, peer=peer)
             answer(not_committed())
             return
-        event, traced = _event(endpoint, delivery), None
+        event, traced = endpoint.raw_event(delivery), None
         if self._tracer is not None:
             traced = trace(self._tracer, event, delivery, is_verified=endpoint.verify is not None)
             event = event._replace(trace=traced.traceparent) if traced else event
@@ -227,21 +186,6 @@ def _let_it_continue(request: BaseRequest) -> None:
         raise ConnectionResetError("the client is gone")
     if request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def _event(endpoint: Endpoint, delivery: Delivery) -> RawEvent:
-    received_at_ms = now_ms()
-    dedupe = endpoint.provider.dedupe_key(delivery)
-    return RawEvent(
-        id=new_event_id(received_at_ms),
-        source=endpoint.name,
-        provider=endpoint.provider.name,
-        received_at_ms=received_at_ms,
-        dedupe_key=dedupe.key,
-        dedupe_window_ms=dedupe.window_seconds * 1000,
-        headers=headers_json(delivery.headers, endpoint.secret_headers),
-        body=delivery.body,
-    )
 
 
 def _drop(request: BaseRequest) -> Response:

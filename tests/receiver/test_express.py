@@ -17,7 +17,8 @@ from hookline.settings import Receiver as ReceiverSettings
 from hookline.store import Store
 from hookline_receiver import express
 from hookline_receiver.commit import GroupCommitter
-from hookline_receiver.ingest import Endpoint, Ingest
+from hookline_receiver.endpoints import Endpoint
+from hookline_receiver.ingest import Ingest
 from hookline_receiver.server import DeliveryServer
 
 if TYPE_CHECKING:
