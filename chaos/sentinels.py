@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -15,79 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from hookline.redis_server import find_server, launcher
+from chaos.node import HOST, Node
+from hookline.redis_server import find_server
 
 SERVICE = "hookline"
 PATIENCE_SECONDS = 90.0
 """For a machine that is so busy that the sentinels distrust their clocks, which takes them 30 s."""
-_HOST = "127.0.0.1"
-
-
-class Node:
-    """A redis-server or a sentinel, which keeps its port and its folder when it is started again."""
-
-    def __init__(self, server: Path, folder: Path, name: str, port: int) -> None:
-        self.server, self.name, self.port = server, name, port
-        self.folder = folder / name
-        self.config = self.folder / "node.conf"
-        self.folder.mkdir()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"redis://{_HOST}:{self.port}/0"
-
-    @property
-    def runs(self) -> bool:
-        """Whether its process is there, frozen or not."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self, *arguments: str) -> None:
-        """Start it on its configuration file, which it rewrites as its role changes."""
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 (the server that find_server found)
-                [*launcher(), str(self.server), str(self.config), *arguments],
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for whoever stops it
-            )
-
-    def kill(self) -> None:
-        """End it without a word, frozen or not."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def freeze(self) -> None:
-        """Let it stand still: connections are still taken by the system, and nothing is answered."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let a frozen one go on, as if nothing had been."""
-        self._signal(signal.SIGCONT)
-
-    def client(self) -> redis.Redis:
-        """A client that tries once, and no longer than a second. Close it."""
-        return redis.Redis(
-            _HOST, self.port, socket_timeout=1.0, decode_responses=True, retry=Retry(NoBackoff(), 0)
-        )
-
-    def info(self, section: str = "replication") -> dict[str, Any]:
-        """What it says of itself; empty while it doesn't answer."""
-        with contextlib.suppress(redis.RedisError), self.client() as client:
-            told: dict[str, Any] = client.info(section)
-            return told
-        return {}
-
-    def _signal(self, signum: signal.Signals) -> None:
-        if self._process is not None and self.runs:
-            os.kill(self._process.pid, signum)
 
 
 class SentinelSet:
@@ -132,7 +62,7 @@ class SentinelSet:
         """The sentinels, as `redis.url` names them, or the primary where there are none."""
         if not self.sentinels:
             return self.primary().url
-        hosts = ",".join(f"{_HOST}:{sentinel.port}" for sentinel in self.sentinels)
+        hosts = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
         return f"redis+sentinel://{hosts}/{SERVICE}/0"
 
     def start(self) -> None:
@@ -159,7 +89,7 @@ class SentinelSet:
         """The primary, as most of the sentinels that answer see it now; without any, who says so itself."""
         if not self.sentinels:
             return next(server for server in self.servers if server.info().get("role") == "master")
-        seen = [port for port in map(self._seen_by, self.sentinels) if port]
+        seen = [int(state["port"]) for state in self._states() if state]
         if not seen:
             raise RuntimeError("no sentinel answers")
         port = max(seen, key=seen.count)
@@ -202,7 +132,7 @@ class SentinelSet:
         _wait_until(self._is_whole, "a set that is whole")
 
     def _is_whole(self) -> bool:
-        states = [self._state_of(sentinel) for sentinel in self.sentinels]
+        states = self._states()
         return (
             all(state.get("num-other-sentinels") == len(self.sentinels) - 1 for state in states)
             and all(state.get("num-slaves") == len(self.servers) - 1 for state in states)
@@ -216,22 +146,17 @@ class SentinelSet:
         states = [told.get(f"slave{number}", {}).get("state") for number in range(len(self.servers) - 1)]
         return told.get("role") == "master" and set(states) <= {"online"}
 
-    def _seen_by(self, sentinel: Node) -> int:
-        return int(self._state_of(sentinel).get("port", 0))
-
-    def _state_of(self, sentinel: Node) -> dict[str, Any]:
-        with contextlib.suppress(redis.RedisError), sentinel.client() as client:
-            state: dict[str, Any] = client.sentinel_master(SERVICE)
-            return state
-        return {}
+    def _states(self) -> list[dict[str, Any]]:
+        """What each sentinel says of the primary; empty for one that doesn't answer."""
+        return [sentinel.watched(SERVICE) for sentinel in self.sentinels]
 
     def _sentinel_lines(self, sentinel: Node, primary: Node) -> list[str]:
         quorum = len(self.sentinels) // 2 + 1
         return [
             f"port {sentinel.port}",
-            f"bind {_HOST}",
+            f"bind {HOST}",
             f"dir {sentinel.folder}",
-            f"sentinel monitor {SERVICE} {_HOST} {primary.port} {quorum}",
+            f"sentinel monitor {SERVICE} {HOST} {primary.port} {quorum}",
             f"sentinel down-after-milliseconds {SERVICE} {self._down_after_ms}",
             f"sentinel failover-timeout {SERVICE} {3 * self._down_after_ms}",
             f"sentinel parallel-syncs {SERVICE} {len(self.servers)}",
@@ -242,7 +167,7 @@ class SentinelSet:
 def _server_lines(server: Node, primary: Node | None, options: Sequence[str]) -> list[str]:
     return [
         f"port {server.port}",
-        f"bind {_HOST}",
+        f"bind {HOST}",
         f"dir {server.folder}",
         'save ""',
         "appendonly yes",
@@ -251,14 +176,14 @@ def _server_lines(server: Node, primary: Node | None, options: Sequence[str]) ->
         "repl-diskless-sync-delay 0",
         "repl-ping-replica-period 1",
         *options,
-        *([f"replicaof {_HOST} {primary.port}"] if primary else []),
+        *([f"replicaof {HOST} {primary.port}"] if primary else []),
         "",
     ]
 
 
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server((_HOST, 0))) for _ in range(count)]
+        listeners = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
         return [listener.getsockname()[1] for listener in listeners]
 
 

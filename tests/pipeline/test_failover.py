@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chaos.sentinels import Node, SentinelSet
+from chaos.node import Node
+from chaos.sentinels import SentinelSet
 from hookline.connections import connect
 from hookline.operations import now_ms
 from hookline.providers import Delivery
