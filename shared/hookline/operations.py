@@ -85,10 +85,16 @@ class Operations:
         """Every stored event, or those received since then, in the order of receipt."""
         low: int | str = "-inf" if since_ms is None else since_ms
         names = self.index_names()
-        with self.redis.pipeline(transaction=True) as pipeline:  # an event moves from one to another
-            for name in names:
-                pipeline.zrangebyscore(EVENTS_PREFIX + name, low, "+inf", withscores=True)
-            rows = [row for found in pipeline.execute() for row in found]
+        while True:
+            with self.redis.pipeline(transaction=True) as pipeline:
+                pipeline.smembers(INDEX_KEY)
+                for name in names:
+                    pipeline.zrangebyscore(EVENTS_PREFIX + name, low, "+inf", withscores=True)
+                members, *found = pipeline.execute()
+            if (by_now := set(text(members))) <= names:  # else an event may have moved to a new one
+                break
+            names = by_now
+        rows = [row for each in found for row in each]
         return [event_id.decode() for _, event_id in sorted((score, event_id) for event_id, score in rows)]
 
     def fields(self, event_id: str) -> dict[str, bytes]:

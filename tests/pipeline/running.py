@@ -237,11 +237,12 @@ class Pipeline:
 
     def wait_until_finished(self, count: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until so many events are stored, and every one is done or dead."""
-        self.wait_for(
-            lambda: len(self.event_ids()) == count and set(self.states()) <= {"done", "dead"},
-            f"{count} finished events",
-            seconds,
-        )
+
+        def are_finished() -> bool:
+            states = self.states()
+            return states.total() == count and states.keys() <= {"done", "dead"}
+
+        self.wait_for(are_finished, f"{count} finished events", seconds)
 
     def log_text(self) -> str:
         """Everything that the processes logged."""

@@ -409,3 +409,21 @@ async def test_a_group_of_very_many_dead_letters_is_listed_along_the_index(
     _finish(store, stored[::2], "misskey.note", **change)
     _finish(store, stored[1::2], "misskey.note")
     assert ids(store, Filter(failure=group)) == stored[::2][::-1]
+
+
+def test_an_event_whose_type_becomes_known_meanwhile_is_not_missed(redis: Redis) -> None:
+    """It moves to a set that was not there when their names were read."""
+    untyped, typed = "misskey/", "misskey/misskey.note"
+
+    class Overtaken(Store):
+        def index_names(self) -> set[str]:
+            names = super().index_names()
+            with self.redis.pipeline() as pipeline:
+                pipeline.srem(INDEX_KEY, untyped)
+                pipeline.sadd(INDEX_KEY, typed)
+                pipeline.rename(EVENTS_PREFIX + untyped, EVENTS_PREFIX + typed)
+                pipeline.execute()
+            return names
+
+    stored = put(Store(redis), 1_000, type="")
+    assert Overtaken(redis).event_ids() == [stored]
