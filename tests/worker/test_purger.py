@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from hookline.connections import connect_async
 from hookline.intake import CommitScript, RawEvent, new_event_id
@@ -132,3 +133,18 @@ async def test_no_source_has_to_wait_until_the_others_are_through(
         chore.work()
     assert store.event_ids() == [first[2]]
     assert not set(second) & set(store.event_ids())
+
+
+async def test_what_is_purged_is_told_once_a_minute(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where events come all the time, some are due at every look."""
+    chore = Purger(store, settings())
+    told = []
+    for number, seconds in ((2, 60.0), (1, 60.0), (3, 0.0), (0, 0.0)):
+        monkeypatch.setattr(purger, "TELL_SECONDS", seconds)
+        await finished(store, redis_url, "a", "done", [8.0] * number)
+        with capture_logs() as logs:
+            chore.work()
+        told.append([line["events"] for line in logs])
+    assert told == [[2], [], [4], []]

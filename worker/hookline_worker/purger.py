@@ -5,6 +5,7 @@ It looks at the ends of sorted sets, so that an event costs the same however man
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Literal
 
@@ -18,6 +19,8 @@ from hookline.store import Store
 
 TURN_SECONDS = 0.05
 AT_ONCE = 500
+TELL_SECONDS = 60.0
+"""The log has one line for so long: where events come all the time, some are due every second."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,16 +31,20 @@ class Purger:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
         self._last = ""
+        self._untold, self._told_at = 0, -math.inf
 
     def work(self) -> None:
         """Delete what is due, or begin to."""
-        until = time.monotonic() + TURN_SECONDS
+        began = time.monotonic()
+        until = began + TURN_SECONDS
         purged, more = self._look(until)
         while more and time.monotonic() < until:
             again, more = self._look(until)
             purged += again
-        if purged:
-            log.info("finished events are purged", events=purged)
+        self._untold += purged
+        if self._untold and began - self._told_at >= TELL_SECONDS:
+            log.info("finished events are purged", events=self._untold)
+            self._untold, self._told_at = 0, began
 
     def _look(self, until: float) -> tuple[int, bool]:
         """How many were deleted of what is due, 500 of each source and state; whether there may be more."""
