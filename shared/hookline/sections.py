@@ -23,6 +23,7 @@ def _known_provider(name: str) -> str:
 
 
 Reference = Annotated[str, AfterValidator(checked_reference)]
+PublicUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/[^?#\s]*)?$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -130,7 +131,7 @@ class Receiver(Section):
     """How long a stopping receiver gives the requests under way."""
     linger_seconds: float = Field(default=1.0, gt=0)
     """A stopping receiver closes a connection on which nothing has come for so long."""
-    public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+(/[^?#\s]*)?$")
+    public_url: PublicUrl | None = None
     """Where senders reach the receiver, as `https://hooks.example.org`: the console shows it to be pasted."""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hookline.sections import Reference, Section
+from hookline.sections import PublicUrl, Reference, Section
 
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 """A time of day, from and to: `22:00-07:00`."""
@@ -25,6 +25,8 @@ class Console(Section):
     """How long one stays logged in."""
     secure_cookies: bool = False
     """Let browsers send the cookie over https only. Set it where a proxy with TLS stands before the page."""
+    public_url: PublicUrl | None = None
+    """Where you reach the page, as `https://hookline.example.org`: the alarms' messages end with it."""
 
 
 class Alarms(Section):

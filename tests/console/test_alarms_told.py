@@ -42,6 +42,7 @@ from hookline_console.alarms.watchman import Watchman, open_watchman
 from hookline_console.backend import open_backend
 
 NOON_MS = 1_780_315_200_000  # 2026-06-01T12:00Z
+CONSOLE_URL = "https://hookline.example.org/console"
 SECRET_PATH = "topic-9fLw7Qp2xR"
 
 # Apprise loads all of its services at once, one of which looks for a module that Python will drop.
@@ -104,7 +105,8 @@ class Watch:
     def begin(self, **alarms: Any) -> Watchman:
         """One more watchman."""
         given = {
-            "redis": {"url": self._url, "commit_timeout_seconds": 0.5},
+            "redis": {"url": self._url, "commit_timeout_seconds": 10},
+            "console": {"public_url": CONSOLE_URL},
             "sources": {"notes": {"provider": "misskey", "unverified": True}},
             "alarms": {"to": ["env:TEST_ALARM_URL"], "group_seconds": 0} | alarms,
         }
@@ -174,6 +176,7 @@ async def test_what_fails_again_and_again_is_told_once_though_two_watch(
         await watch.look(one, other)
     assert somebody.titles == ["mirror.write fails again and again"]
     assert "The error: HTTPError: 502. 0 dead letters of it so far." in somebody.messages[0]["message"]
+    assert somebody.messages[0]["message"].endswith(f"\n\n{CONSOLE_URL}")
     assert somebody.messages[0]["type"] == "failure"
     redis.hincrby(COUNTERS_KEY, "runs:done:mirror.write", 1)
     await watch.look(one, other)

@@ -117,9 +117,10 @@ def test_a_message_says_that_something_is_still_so_or_over(
 
 def test_a_message_is_never_too_long_for_a_chat_room() -> None:
     """What does not fit is counted."""
-    message = compose([news(title=f"Alarm {n}", text="x" * 300) for n in range(20)], NOON_MS, UTC)
+    url = "https://hookline.example.org"
+    message = compose([news(title=f"Alarm {n}", text="x" * 300) for n in range(20)], NOON_MS, UTC, url)
     assert len(message.body) < LONGEST + 100
-    assert message.body.endswith("… and 15 more alarms; the console shows them.")
+    assert message.body.endswith(f"… and 15 more alarms; the console shows them.\n\n{url}")
 
 
 def test_a_warning_alone_is_graded_as_one() -> None:

@@ -23,8 +23,10 @@ class Message(NamedTuple):
     """What Apprise calls its type: `failure`, `warning` or `success`."""
 
 
-def compose(news: Sequence[News], at_ms: int, zone: tzinfo | None = None) -> Message:
-    """What doesn't fit is counted."""
+def compose(
+    news: Sequence[News], at_ms: int, zone: tzinfo | None = None, console_url: str | None = None
+) -> Message:
+    """What doesn't fit is counted. The console's address, where it is known, stands at the end."""
     parts: list[str] = []
     for number, each in enumerate(news):
         part = _told(each, at_ms, zone)
@@ -33,6 +35,8 @@ def compose(news: Sequence[News], at_ms: int, zone: tzinfo | None = None) -> Mes
             parts.append(f"… and {left}; the console shows them.")
             break
         parts.append(part)
+    if console_url:
+        parts.append(console_url)
     more = f" (and {len(news) - 1} more)" if len(news) > 1 else ""
     return Message(f"Hookline: {_title(news[0])}{more}", "\n\n".join(parts), _grade(news))
 

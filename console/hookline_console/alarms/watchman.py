@@ -100,7 +100,8 @@ class Watchman:
         self._book.note(found, at_ms, is_blind=look.figures is None)
         quiet = is_quiet(self._settings.alarms.quiet, local(at_ms, self._zone))
         if news := self._book.due(at_ms, is_quiet=quiet):
-            self._letters.write(compose(await self._explained(news), at_ms, self._zone), at_ms)
+            news_in_full, url = await self._explained(news), self._settings.console.public_url
+            self._letters.write(compose(news_in_full, at_ms, self._zone, url), at_ms)
             self._book.told(news, at_ms)
         await self._save()
         if self._letters.is_due(at_ms) and (self._sending is None or self._sending.done()):
