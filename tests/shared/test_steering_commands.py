@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from hookline.cli import app
 from hookline.cli.replay import MANY
 from hookline.index import Filter
-from hookline.keys import OPEN_KEY
+from hookline.keys import EVENT_PREFIX, OPEN_KEY
 from hookline.replays import ask, bulks
 from hookline.store import Store
 
@@ -88,6 +88,24 @@ def test_a_replay_by_filter_is_a_bulk_replay(run: Run, stored: Stored, store: St
     assert (newest.state, newest.total, newest.per_second) == ("running", MANY + 1, 7.5)
     assert newest.wanted["state"] == "done"
     assert store.redis.scard(OPEN_KEY) == 0  # it is the workers that put them back
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [("replay", "replaying 1 event as"), ("purge", "purged 1 event")]
+)
+def test_a_text_in_the_body_says_which_are_meant(
+    run: Run, stored: Stored, store: Store, command: str, told: str
+) -> None:
+    """As in the list of events; an empty one is no filter, and so nothing is done."""
+    event_id, *_ = stored(3, "done")
+    store.redis.hset(EVENT_PREFIX + event_id, "body", '{"text":"the needle"}')
+    assert f"say what to {command}" in problem(run(command, "--text", "", "--yes"))
+    assert run(command, "--text", "Needle", "--yes").output.startswith(told)
+    if command == "replay":
+        assert bulks(store)[0].wanted["text"] == "Needle"
+    else:
+        assert event_id not in store.event_ids()
+        assert len(store.event_ids()) == 2
 
 
 def test_events_that_are_named_are_put_back_at_once(run: Run, stored: Stored, store: Store) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from hookline.cli.choosing import agree_or_exit, events, is_somebody_there, look_at, show, show_json
-from hookline.cli.events import SourceOption, TypeOption, open_store
+from hookline.cli.events import SourceOption, TextOption, TypeOption, open_store
 from hookline.cli.options import Config, DryRunAsJson
 from hookline.cli.times import Since, UntilOrBefore
 from hookline.errors import HooklineError
@@ -27,6 +28,7 @@ def purge(
     state: Annotated[Literal["done", "dead"] | None, typer.Option(help="Only events in this state.")] = None,
     since: Since = None,
     until: UntilOrBefore = None,
+    text: TextOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
     ] = False,
@@ -35,7 +37,7 @@ def purge(
     config: Config = None,
 ) -> None:
     """Remove finished events that the filters find, for good. What isn't finished stays."""
-    wanted = Filter(source, type, state, moment_ms(since), moment_ms(until))
+    wanted = Filter(source, type, state, moment_ms(since), moment_ms(until), text=text or None)
     if wanted == Filter():
         raise HooklineError("say what to purge by a filter, such as --state done or --before 2d")
     store, console = open_store(config), Console()
@@ -55,7 +57,7 @@ def purge(
 def _purge(console: Console, store: Store, wanted: Filter) -> int:
     """How many were removed; what finishes only now stays."""
     if wanted.until_ms is None:
-        wanted = Filter(wanted.source, wanted.type, wanted.state, wanted.since_ms, now_ms())
+        wanted = replace(wanted, until_ms=now_ms())
     finished = (event.id for event in find(store, wanted) if event.state in FINISHED)
     purged = 0
     with console.status("purging …") as status:

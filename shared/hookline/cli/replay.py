@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hookline.cli.choosing import agree_or_exit, events, is_somebody_there, look_at, show, show_json
 from hookline.cli.completion import complete_actions, complete_events
-from hookline.cli.events import SourceOption, StateOption, TypeOption, no_such_event, open_store
+from hookline.cli.events import SourceOption, StateOption, TextOption, TypeOption, no_such_event, open_store
 from hookline.cli.options import Config, DryRunAsJson
 from hookline.cli.replays import follow
 from hookline.cli.times import Since, Until
@@ -42,6 +42,7 @@ def replay(
             autocompletion=complete_actions,
         ),
     ] = None,
+    text: TextOption = None,
     per_second: Annotated[
         float | None,
         typer.Option(
@@ -54,7 +55,8 @@ def replay(
     config: Config = None,
 ) -> None:
     """Run finished events again: these ids, or all that the filters find. Attempts start anew."""
-    wanted = _wanted(ids, Filter(source, type, state, moment_ms(since), moment_ms(until)), action)
+    found = Filter(source, type, state, moment_ms(since), moment_ms(until), text=text or None)
+    wanted = _wanted(ids, found, action)
     store, console = open_store(config), Console()
     if not isinstance(wanted, Filter):
         _must_exist(store, wanted)
