@@ -13,6 +13,7 @@ from hookline_console import (
     dead_letters,
     event,
     events,
+    events_replay,
     login,
     overview,
     pausing,
@@ -32,7 +33,7 @@ from hookline_console.reading import Reader
 from hookline_console.sessions import Sessions
 from hookline_console.state import CONSOLE, Console
 
-PAGES = (login, overview, events, event, dead_letters, replays, sources, pausing, static_files)
+PAGES = (login, overview, events, events_replay, event, dead_letters, replays, sources, pausing, static_files)
 """Every module that has pages gives them by its `routes()`."""
 LARGEST_FORM_BYTES = 256 * 1024
 LOOK_SECONDS = 2.0

@@ -65,6 +65,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "events.html",
         query=query,
         problems=problems,
+        can_replay=not (query.is_empty or problems) and bool(found.rows or found.cursor),
         listing=found,
         is_first=not cursor,
         is_live=not (cursor or query.until or query.id),

@@ -37,10 +37,14 @@ class Query:
         """Whether it asks for every event."""
         return self == Query()
 
+    def encoded(self, **more: str) -> str:
+        """As it stands in an address, with these parameters beside it."""
+        return urlencode({name: value for name, value in {**asdict(self), **more}.items() if value})
+
     def href(self, path: str, **more: str) -> str:
         """The address of the list that this query finds, with these parameters beside it."""
-        given = {name: value for name, value in {**asdict(self), **more}.items() if value}
-        return f"{path}?{urlencode(given)}" if given else path
+        encoded = self.encoded(**more)
+        return f"{path}?{encoded}" if encoded else path
 
 
 def wanted(query: Query) -> tuple[Filter, dict[str, str]]:

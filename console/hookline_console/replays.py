@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +127,13 @@ def _words(bulk: Bulk, groups: dict[str, dict[str, str]]) -> str:
         return f"dead letters of {group['action'] or 'what could not be read'}: {group['error']}"
     if "ids" in wanted:
         return "one event" if wanted["ids"] == 1 else f"{wanted['ids']:,} events by their ids"
-    return ", ".join(_part(name, value) for name, value in wanted.items()) or "every event"
+    return in_words(wanted)
+
+
+def in_words(wanted: Mapping[str, object]) -> str:
+    """What the fields of a filter ask for: `state dead, source misskey`."""
+    there = ((name, value) for name, value in wanted.items() if value is not None)
+    return ", ".join(_part(name, value) for name, value in there) or "every event"
 
 
 def _part(name: str, value: object) -> str:

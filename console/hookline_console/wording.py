@@ -64,7 +64,7 @@ def ago(age_ms: float) -> str:
 
 def moment(at_ms: int) -> Markup:
     """A `<time>` in UTC, which the page's script shows in the reader's own zone."""
-    return Markup('<time datetime="{}">{}</time>').format(_iso(at_ms), utc(at_ms))
+    return Markup('<time datetime="{}">{}</time>').format(iso(at_ms), utc(at_ms))
 
 
 def relative(at_ms: int, now_ms: int = 0) -> Markup:
@@ -74,7 +74,7 @@ def relative(at_ms: int, now_ms: int = 0) -> Markup:
     """
     said = ago(now_ms - at_ms) if now_ms else utc(at_ms)
     markup = Markup('<time datetime="{}" title="{}" data-relative>{}</time>')
-    return markup.format(_iso(at_ms), utc(at_ms), said)
+    return markup.format(iso(at_ms), utc(at_ms), said)
 
 
 def utc(at_ms: int) -> str:
@@ -82,6 +82,7 @@ def utc(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _iso(at_ms: int) -> str:
+def iso(at_ms: int) -> str:
+    """`2026-05-01T12:00:01.234Z`: exact, and a moment that a person may as well write."""
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

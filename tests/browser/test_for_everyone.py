@@ -35,6 +35,8 @@ PATHS = {
     "events": "/events",
     "events found": "/events?text=note&state=done&since=2d&type=misskey.*",
     "events with wrong fields": "/events?state=finished&since=yesterday&id=zz",
+    "replay of events": "/events/replay?text=note&action=own.mirror&since=2d",
+    "replay of no events": "/events/replay?type=misskey.mentoin",
     "no events": "/events?type=misskey.mentoin",
     "done event": "/events/{done}",
     "dead event": "/events/{dead}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
@@ -32,6 +33,7 @@ PLUGIN = """
             raise KeyError("counter")
 """
 GROUP = 40
+FOUND = 12
 
 
 def end_sessions(stack: Pipeline) -> None:
@@ -158,6 +160,39 @@ async def test_a_group_of_dead_letters_is_replayed(stack: Pipeline, window: Wind
     stack.wait_for(lambda: {stack.state(each) for each in ids} == {"done"}, "replayed events")
     await page.get_by_role("link", name="Dead letters", exact=True).click()
     await expect(group).to_have_count(0)
+
+
+async def post_needle(stack: Pipeline, number: int) -> str:
+    """A mention that can be found by its text; gives the id of its event."""
+    note = {"id": f"n{number}", "text": "a needle", "user": {"id": "u1", "username": "hanako"}}
+    body = json.dumps({"type": "mention", "body": {"note": note}}).encode()
+    answer = await stack.post_body("misskey", body)
+    event_id: str = (answer.body or {})["id"]
+    return event_id
+
+
+async def test_what_a_search_finds_is_replayed(stack: Pipeline, window: Window) -> None:
+    """It is counted first; then the progress is shown until all of it is done, and each has run again."""
+    ids = [await post_needle(stack, number) for number in range(FOUND)]
+    other = await stack.post("misskey", "mention", 500)
+    stack.wait_for(lambda: set(stack.states()) <= {"done", "dead"}, "finished events")
+    page = window.page
+    await window.goto("/events")
+    await page.get_by_label("Text in the payload").fill("a needle")
+    await page.get_by_role("button", name="Find").click()
+    await page.get_by_role("link", name="Replay these").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(f"Replay {FOUND} events?")
+    await expect(page.get_by_text("text a needle")).to_be_visible()
+    await page.get_by_role("button", name=f"Replay these {FOUND}").click()
+    await expect(page.get_by_role("status")).to_have_text("The replay has begun.")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("text a needle")
+    await expect(page.locator(".state.done")).to_be_visible()
+    await expect(page.get_by_role("progressbar")).to_have_attribute("value", str(FOUND))
+    stack.wait_for(lambda: {stack.state(each) for each in ids} == {"done"}, "replayed events")
+    await window.goto(f"/events/{ids[0]}")
+    await expect(page.locator(".moments > li").filter(has_text="own.greet")).to_have_count(2)
+    await window.goto(f"/events/{(other.body or {})['id']}")
+    await expect(page.locator(".moments > li").filter(has_text="own.greet")).to_have_count(1)
 
 
 async def test_a_paused_source_waits_and_goes_on(stack: Pipeline, window: Window) -> None:
