@@ -63,7 +63,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
 
 
 def _meant(query: Query) -> Filter:
-    """What it finds of what has come until now. Raises HooklineError where it asks for nothing, or wrongly."""
+    """What it finds of all that has come by now. Raises HooklineError for one that is empty or wrong."""
     if query.is_empty:
         raise HooklineError("say what to replay: find events by a source, a state or a text first")
     meant, problems = wanted(query)

@@ -131,9 +131,10 @@ def _words(bulk: Bulk, groups: dict[str, dict[str, str]]) -> str:
 
 
 def in_words(wanted: Mapping[str, object]) -> str:
-    """What the fields of a filter ask for: `state dead, source misskey`."""
-    there = ((name, value) for name, value in wanted.items() if value is not None)
-    return ", ".join(_part(name, value) for name, value in there) or "every event"
+    """What the fields of a filter ask for, the times at the end: `source misskey, state dead, since …`."""
+    there = [name for name, value in wanted.items() if value is not None]
+    there.sort(key=lambda name: name.endswith("_ms"))
+    return ", ".join(_part(name, wanted[name]) for name in there) or "every event"
 
 
 def _part(name: str, value: object) -> str:

@@ -189,12 +189,12 @@ async def test_a_text_is_told_escaped(browser: Browser, console: Running, stored
     event_id = await finished(stored, body=NEEDLE)
     await finished(stored)
     page = await browser.get("/events/replay?" + urlencode({"text": "Needle <b>"}))
-    assert " UTC, text Needle &lt;b&gt;<" in page.text
+    assert "<bdi>text Needle &lt;b&gt;, until 20" in page.text
     answer = await browser.post("/events/replay", {"query": frozen(page)})
     assert written_down(console) == [event_id]
     page = await browser.get(answer.headers["Location"])
     assert "The replay has begun." in page.text
-    assert " UTC, text Needle &lt;b&gt;<" in page.text
+    assert "<bdi>text Needle &lt;b&gt;, until 20" in page.text
 
 
 async def test_a_text_of_two_lines_stays_as_it_was(
