@@ -24,6 +24,8 @@ PLUGIN = """
     def greet(event):
         raise GiveUp("nobody is there")
 """
+ASKED_WITH = {"/events/replay": "?state=dead"}
+"""Without that there is no such page."""
 OPEN = ("/login", "/healthz", "/static/")
 SHOWN = ("misskey", "own.greet", "nobody is there", "hanako")
 """What one who is logged in sees."""
@@ -54,7 +56,7 @@ def closed(stack: Pipeline) -> list[tuple[str, str]]:
         # {name} or {name:pattern}, in which {24} may be
         path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^}]*\})*)?\}", lambda part: there[part[1]], route.path)
         if not path.startswith(OPEN):
-            found.append((route.method, path))
+            found.append((route.method, path + ASKED_WITH.get(path, "")))
     return found
 
 
