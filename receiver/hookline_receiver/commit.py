@@ -25,6 +25,8 @@ FILL_SECONDS = 0.020
 COMMITS_AT_ONCE = 2
 FEW_EVENTS = 16
 """From this many on, half of the senders are enough for a group; fewer wait for more."""
+LEAST_PART = 0.5
+"""Of the time-out: what a commit has at the least, however long its events have waited for it."""
 SPOOLED_AT_ONCE = 1024
 """No job has to run these together, so that a group shares its fsync with many more."""
 
@@ -80,7 +82,7 @@ class GroupCommitter:
             self._tell_overfull(event.source)
             tell(NotCommittedError(f"{self._waiting.size_bytes} bytes are waiting for their commit already"))
             return
-        self._waiting.add(Waiter(event, size, tell))
+        self._waiting.add(Waiter(event, size, tell, asyncio.get_running_loop().time()))
         if self._is_filling:
             if self._is_enough():
                 self._filled.set()
@@ -142,7 +144,7 @@ class GroupCommitter:
     async def _commit_group(self, group: list[Waiter]) -> None:
         began_at = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout_at(self._deadline(group[0])):
                 waiting_jobs, ids = await self._commit([each.event for each in group])
             answers = list(zip(group, ids, strict=True))
         except Exception as error:  # whatever Redis says, the sender must have an answer
@@ -157,6 +159,11 @@ class GroupCommitter:
         self._tally.committed(len(group), time.monotonic() - began_at)
         for each, event_id in answers:
             tell(each, event_id)
+
+    def _deadline(self, first: Waiter) -> float:
+        """Until when its sender must have an answer, whatever it has waited for before this commit."""
+        least = asyncio.get_running_loop().time() + self._timeout_seconds * LEAST_PART
+        return max(first.since + self._timeout_seconds, least)
 
     async def _divert(self, waiters: list[Waiter], reason: str) -> None:
         outcomes = await self._detour.take([each.event for each in waiters], reason)

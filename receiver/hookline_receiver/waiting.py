@@ -25,6 +25,8 @@ class Waiter(NamedTuple):
     event: RawEvent
     size: int
     tell: Callable[[Outcome], None]
+    since: float
+    """By the event loop's clock."""
 
 
 class WaitingLine:

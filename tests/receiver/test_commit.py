@@ -297,6 +297,22 @@ async def test_a_commit_that_takes_too_long_is_given_up(bench: Bench) -> None:
     assert bench.commits.was_cancelled
 
 
+@pytest.mark.parametrize(("waited_seconds", "left_seconds"), [(0.0, 3.0), (1.0, 2.0), (1.5, 1.5), (2.9, 1.5)])
+async def test_what_an_event_has_waited_for_its_commit_is_taken_off_its_time(
+    bench: Bench, waited_seconds: float, left_seconds: float
+) -> None:
+    """Its sender waits for 5 s in all; but a commit has half of the time-out at the least."""
+    await bench.submit()
+    (task,) = await bench.submit()
+    await bench.clock.advance(waited_seconds)
+    await bench.commits.succeed()
+    await bench.clock.advance(left_seconds - 0.1)
+    assert not task.done()
+    await bench.clock.advance(0.2)
+    assert isinstance(task.exception(), NotCommittedError)
+    assert bench.commits.was_cancelled
+
+
 async def test_an_answer_that_does_not_fit_the_group_refuses_it(bench: Bench) -> None:
     """Rather than leave a request without any answer."""
     tasks = await bench.submit()

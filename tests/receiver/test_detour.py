@@ -166,7 +166,7 @@ def test_a_flood_of_one_source_leaves_room_in_the_line_for_another() -> None:
     """It may have three quarters of the bytes that wait; what has left the line no longer counts."""
     line = WaitingLine(1000)
     while line.has_room("flood", 10):
-        line.add(Waiter(event(1, source="flood"), 10, lambda _: None))
+        line.add(Waiter(event(1, source="flood"), 10, lambda _: None, 0.0))
     assert line.size_bytes == 750
     assert line.has_room("quiet", 200)
     assert not line.has_room("quiet", 251)
