@@ -96,8 +96,7 @@ class Redis(Section):
     ack_replicas: int = Field(default=1, ge=1, le=16)
     """How many replicas must have it, with `ack = "replica"`."""
     commit_timeout_seconds: float = Field(default=3.0, gt=0, le=60)
-    """How long a commit may take, the wait for it included (half of it is left in any case), before it counts
-    as failed. Misskey itself waits 5 s for its answer."""
+    """How long a commit and the wait for it may take; it has half of that anyway. Misskey waits for 5 s."""
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         return [
