@@ -12,6 +12,7 @@ from bench.contest import Findings, NotMeasuredError, Sample, Samples, Table
 from bench.ours import Ours
 from bench.report import spread_text
 from hookline.index import Filter, failure_groups, search
+from hookline.keys import EVENTS_PREFIX
 from hookline.operations import now_ms
 from hookline.store import Store
 from hookline_console.events import SEARCH_SECONDS
@@ -32,9 +33,8 @@ def measure_pages(bench: Bench, ours: Ours, store: Store, findings: Findings, *,
     with Console(ours) as console, Visitor(console.url) as visitor:
         samplers = {name: _sampler(visitor, *page) for name, page in _pages(store, rare).items()}
         samples = bench.contest(findings, NAME, samplers)
-    findings.tables.append(
-        _table(samples, sum(map(store.redis.zcard, store.redis.scan_iter("hookline:events:*"))))
-    )
+    stored = sum(store.redis.zcard(EVENTS_PREFIX + name) for name in store.index_names())
+    findings.tables.append(_table(samples, stored))
 
 
 def _pages(store: Store, rare: str) -> dict[str, tuple[str, str]]:
